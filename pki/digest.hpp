@@ -1,0 +1,18 @@
+#pragma once
+// Digests and constant-time comparison, so that nobody else touches OpenSSL for them.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "protocol/values.hpp"
+
+namespace certline::pki {
+
+Sha256 sha256(std::span<const std::uint8_t> bytes);
+Sha256 sha256(std::string_view text);
+std::array<std::uint8_t, 16> md5(std::string_view text);  // an identifier, not a protection
+bool equal_constant_time(const Sha256& a, const Sha256& b);
+
+}  // namespace certline::pki

@@ -1,0 +1,41 @@
+#pragma once
+// One row per command: its name, the arguments it takes, the words for help. Parsing, arity checks,
+// help text, metrics labels and PROTOCOL.md's command list all come from these rows.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "protocol/request.hpp"
+
+namespace certline {
+
+enum class Need : std::uint8_t { required, optional };
+
+struct ArgumentRow {
+  std::string_view key;   // "domain"
+  Need need;
+  std::string_view form;  // "name[:port]", for help and for the error that asks for it
+};
+
+struct CommandRow {
+  std::string_view name;
+  std::span<const ArgumentRow> arguments;
+  std::string_view summary;  // what it does, one clause
+  std::string_view data;     // shape of the data line, empty for none
+  std::string_view example;
+};
+
+std::span<const CommandRow> command_table();
+const CommandRow* find_command(std::string_view lower_case_name);
+
+// One request line without its line end → Request. Errors: malformed, invalid_value, refused.
+Result<Request> parse_line(std::string_view line, const DomainRules& rules);
+
+// The index of a request's row in command_table(), for metrics and logs.
+std::size_t command_index(const Request& request);
+
+// Both lines, each ending in LF, at most kReplyBytes altogether.
+std::string render_line(const Reply& reply);
+
+}  // namespace certline

@@ -1,0 +1,147 @@
+#pragma once
+// The embedded store: typed tables in one LMDB environment, one writer thread with group commit.
+// Reads run inline on any thread in a short transaction; nothing read outlives its view (records are
+// copied out). FORMAT.md fixes the bytes.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "inventory/records.hpp"
+#include "inventory/schedule.hpp"
+#include "protocol/error.hpp"
+
+namespace certline::store {
+
+struct StoreSettings {
+  std::string path;                       // a directory; created with mode 700 if missing
+  std::uint64_t map_size = 16ull << 30;   // sparse; the most the file can grow to
+  bool read_only = false;
+};
+
+struct Counts {
+  std::uint64_t accounts = 0, keys = 0, watches = 0, endpoints = 0, certificates = 0;
+};
+
+class Environment;  // hides lmdb.h
+
+// Typed reads inside one transaction. Not copyable, one thread, short-lived: never across a wait.
+// A value that fails its checksum or its schema throws CorruptValue.
+class ReadView {
+ public:
+  virtual ~ReadView();
+  std::optional<KeyRecord> key(const Sha256& key_hash) const;
+  std::optional<AccountRecord> account(AccountId id) const;
+  std::optional<AccountId> account_by_email(std::string_view email) const;
+  std::optional<WatchRecord> watch(AccountId account, std::string_view canonical) const;
+  // Canonical names after `after` (exclusive; empty: from the first), ascending, at most `most`.
+  std::vector<std::pair<std::string, WatchRecord>> watches(AccountId account,
+                                                           std::string_view after,
+                                                           std::size_t most) const;
+  std::optional<EndpointRecord> endpoint(EndpointId id) const;
+  std::optional<EndpointId> endpoint_id(std::string_view host, std::uint16_t port,
+                                        Starttls starttls) const;
+  // (account, canonical) of every watch on an endpoint, at most `most`.
+  std::vector<std::pair<AccountId, std::string>> watchers(EndpointId endpoint,
+                                                          std::size_t most) const;
+  std::optional<AddressRecord> address(EndpointId endpoint, const IpAddress& address) const;
+  std::vector<AddressRecord> addresses(EndpointId endpoint) const;
+  std::optional<CertificateRecord> certificate(const Sha256& sha256) const;
+  std::vector<HistoryRecord> history(EndpointId endpoint) const;  // oldest first per address
+  std::vector<std::pair<Sha256, std::vector<std::uint8_t>>> intermediates() const;
+  std::vector<DueEntry> due(DueEntry after, UtcTime until, std::size_t most) const;
+  std::uint64_t due_count(UtcTime until) const;
+  Counts counts() const;
+
+ protected:
+  friend class Store;
+  struct Impl;
+  explicit ReadView(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+// Typed writes; exists only on the writer thread, inside a batch's transaction.
+class WriteView : public ReadView {
+ public:
+  AccountId new_account_id();
+  EndpointId new_endpoint_id();
+  void put_key(const Sha256& key_hash, const KeyRecord& record);
+  void put_account(const AccountRecord& record);  // also its e-mail index
+  void remove_account(AccountId id);
+  void put_watch(AccountId account, std::string_view canonical, const WatchRecord& record);
+  void remove_watch(AccountId account, std::string_view canonical);  // also the watcher index
+  // Writes the record and moves its due entry to next_scan_utc (none while watchers == 0).
+  void put_endpoint(const EndpointRecord& record);
+  void remove_endpoint(EndpointId id);  // with addresses, history, due entry, certificate references
+  // Replaces what an address record says; keeps certificate reference counts right. Certificates of
+  // `chain` that are not stored yet come from `ders`.
+  void put_address(EndpointId endpoint, const AddressRecord& record,
+                   const std::vector<std::pair<Sha256, std::vector<std::uint8_t>>>& ders,
+                   UtcTime now);
+  void remove_address(EndpointId endpoint, const IpAddress& address);  // its history stays
+  void append_history(EndpointId endpoint, const HistoryRecord& record);
+  void put_intermediate(const Sha256& sha256, const std::vector<std::uint8_t>& der);
+
+ private:
+  friend class Store;
+  using ReadView::ReadView;
+};
+
+enum class CommitOutcome : std::uint8_t {
+  committed,
+  full,    // the map is full: nothing of this job was kept
+  failed,  // the commit failed (disk error): nothing of this job was kept
+  panic,   // the environment is unusable: exit for the supervisor
+};
+
+// One write. apply() runs on the writer thread, possibly twice (when a batch is retried one by one
+// after a full map): it must start from its arguments each time. It may leave everything untouched.
+// done() runs on the writer thread after the commit; keep it short, hand over to another thread.
+class WriteJob {
+ public:
+  virtual ~WriteJob() = default;
+  virtual void apply(WriteView& view) = 0;
+  virtual void done(CommitOutcome outcome) = 0;
+};
+
+class Store {
+ public:
+  // Errors: unavailable (cannot open, damaged), refused (newer schema, locked by another daemon).
+  static Result<std::unique_ptr<Store>> open(const StoreSettings& settings);
+  ~Store();  // commits what is queued, joins the writer, closes
+
+  ReadView read() const;  // throws StoreFailure when no transaction can begin
+
+  void submit(std::unique_ptr<WriteJob> job);  // thread-safe, FIFO
+  // Runs a function in a write and waits for its commit; for tests and tools, never on a server thread.
+  CommitOutcome write(const std::function<void(WriteView&)>& apply);
+
+  double used_fraction() const;  // of the map
+  std::size_t queued() const;
+
+  // A consistent, compacted copy; while others read and write. DIR must not exist or be empty.
+  static Result<void> backup(const StoreSettings& from, const std::string& dir);
+  // Replaces the contents by those of a backup in one transaction, also under a running daemon.
+  // The backup is read and checked whole first; on an error nothing has changed.
+  static Result<void> restore(const StoreSettings& into, const std::string& dir);
+
+ private:
+  struct Impl;
+  explicit Store(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+struct StoreFailure : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+struct CorruptValue : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+}  // namespace certline::store

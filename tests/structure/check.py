@@ -1,0 +1,194 @@
+#!/usr/bin/env python3
+"""check.py [CHECK…]: the rules of the tree, each a function that yields complaints as "file:line: text".
+
+A rule that nobody checks is a wish: what may include what, how long a line, a function and a file may
+be, which names and words do not belong here, and that formatter and shell checker have nothing to say.
+"""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+LINE_COLUMNS = 100
+FILE_LINES = 500
+FUNCTION_LINES = 70
+
+# folder → folders whose headers it may include. Tests may include everything.
+INCLUDES = {
+    "protocol": {"protocol"},
+    "inventory": {"protocol", "inventory"},
+    "pki": {"protocol", "inventory", "pki"},
+    "store": {"protocol", "inventory", "store"},
+    "scanner": {"protocol", "inventory", "pki", "scanner"},
+    "daemon": {"protocol", "inventory", "pki", "store", "scanner", "daemon"},
+}
+# library → (pattern of its headers, folders that may see them)
+LIBRARIES = {
+    "Asio": (r"boost/asio|boost/beast", {"scanner", "daemon"}),
+    "OpenSSL": (r"openssl/|boost/asio/ssl", {"pki", "scanner"}),
+    "LMDB": (r"lmdb", {"store"}),
+}
+# The scanner speaks TLS but takes no certificate apart: that is pki's.
+SCANNER_OPENSSL = {"openssl/ssl.h", "openssl/err.h", "openssl/bio.h"}
+
+NAMES = r"^(commons?|utils?|helpers?|misc|managers?)$"
+WORDS = r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK|not imple" r"mented|st" r"ubs?)\b"
+SLEEPS = r"sleep_for|sleep_until|usleep\(|(^|[^\w.])sle" r"ep [0-9]"
+
+
+def git_files():
+    out = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
+                         cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    return sorted({name for name in out.split("\0") if name and (ROOT / name).is_file()})
+
+
+FILES = git_files()
+
+
+def text(name):
+    try:
+        return (ROOT / name).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None  # a corpus file
+
+
+def sources():
+    return [f for f in FILES if f.endswith((".cpp", ".hpp"))]
+
+
+def shell_scripts():
+    return [f for f in FILES if re.match(r"#!.*\b(ba|k|mk|z)?sh\b", (text(f) or "").split("\n")[0])]
+
+
+def written_by_hand():
+    """Everything people read: corpora are bytes, LICENSE is a quotation."""
+    return [f for f in FILES
+            if "/corpus/" not in f and f != "LICENSE" and text(f) is not None]
+
+
+def includes():
+    for name in sources():
+        folder = name.split("/")[0]
+        if folder not in INCLUDES:
+            continue
+        for number, line in enumerate(text(name).splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)', line)
+            if not match:
+                continue
+            kind, header = match.groups()
+            if kind == '"' and header.split("/")[0] not in INCLUDES[folder]:
+                yield f"{name}:{number}: {folder}/ may not include {header}"
+            for library, (pattern, folders) in LIBRARIES.items():
+                if re.match(pattern, header) and folder not in folders:
+                    yield f"{name}:{number}: {folder}/ may not see {library} ({header})"
+            if folder == "scanner" and header.startswith("openssl/") \
+                    and header not in SCANNER_OPENSSL:
+                yield f"{name}:{number}: scanner/ takes no OpenSSL object apart ({header})"
+
+
+def lengths():
+    for name in written_by_hand():
+        is_source = name.endswith((".cpp", ".hpp", ".py", ".fbs", "CMakeLists.txt", ".cmake")) \
+            or name in shell_scripts()
+        lines = text(name).splitlines()
+        if is_source and len(lines) > FILE_LINES:
+            yield f"{name}:1: {len(lines)} lines, at most {FILE_LINES}: split it by idea"
+        for number, line in enumerate(lines, 1):
+            if is_source and len(line) > LINE_COLUMNS:
+                yield f"{name}:{number}: {len(line)} columns, at most {LINE_COLUMNS}"
+            if line != line.rstrip() and not name.endswith(".wire"):
+                yield f"{name}:{number}: white space at the end of the line"
+
+
+def functions():
+    """The tree is formatted, so a function ends at the brace in its first line's column."""
+    not_a_function = re.compile(r"\s*(namespace|class|struct|enum|union|extern|template|}|#|//)")
+    for name in sources():
+        lines = text(name).splitlines()
+        start = 0
+        for number, line in enumerate(lines):
+            indent = len(line) - len(line.lstrip())
+            opens = line.endswith("{") and line.rstrip(" {").endswith((")", "const", "noexcept",
+                                                                     "override", "final"))
+            if number < start or indent > 4 or not opens or not_a_function.match(line):
+                continue
+            column = indent if indent in (0, 2) else 0  # 4: a signature's continuation
+            close = " " * column + "}"
+            end = next((n for n in range(number + 1, len(lines)) if lines[n].startswith(close)),
+                       len(lines))
+            if end - number + 1 > FUNCTION_LINES:
+                yield f"{name}:{number + 1}: function of {end - number + 1} lines, " \
+                      f"at most {FUNCTION_LINES}"
+            start = end
+
+
+def names():
+    for name in FILES:
+        for part in pathlib.PurePath(name).parts:
+            if re.match(NAMES, part.split(".")[0], re.IGNORECASE):
+                yield f"{name}:1: '{part}' doesn't say what the thing does"
+    for name in sources():
+        if not re.fullmatch(r"[a-z0-9_]+\.[ch]pp", pathlib.PurePath(name).name):
+            yield f"{name}:1: file names are snake_case"
+
+
+def words():
+    for name in written_by_hand():
+        for number, line in enumerate(text(name).splitlines(), 1):
+            match = re.search(WORDS, line)
+            if match:
+                yield f"{name}:{number}: '{match.group()}' marks something unfinished"
+            if name.startswith("tests/") and re.search(SLEEPS, line):
+                yield f"{name}:{number}: a test waits for a condition, not for time to pass"
+
+
+def openings():
+    for name in sources():
+        lines = text(name).splitlines()
+        first = lines[0] if lines else ""
+        if name.endswith(".cpp") and not first.startswith("//"):
+            yield f"{name}:1: opens with a comment: what this is, why this way"
+        if name.endswith(".hpp") and first != "#pragma once":
+            yield f"{name}:1: opens with #pragma once"
+
+
+def formatting():
+    run = subprocess.run(["clang-format-14", "--dry-run", "-Werror", *sources()], cwd=ROOT,
+                         capture_output=True, text=True)
+    yield from re.findall(r"^\S+:\d+:\d+: error: .*$", run.stderr, re.MULTILINE)
+    if run.returncode and not run.stderr:
+        yield "clang-format-14 failed"
+
+
+def shell():
+    scripts = [f for f in shell_scripts() if re.match(r"#!.*\b(ba|k)?sh\b", text(f))]
+    run = subprocess.run(["shellcheck", "-x", "-f", "gcc", *scripts], cwd=ROOT,
+                         capture_output=True, text=True)
+    yield from run.stdout.splitlines()
+
+
+def transcripts():
+    """protocol/PROTOCOL.md cites every transcript of tests/wire, and no other."""
+    cited = set(re.findall(r"\b([a-z0-9_]+\.wire)\b", text("protocol/PROTOCOL.md")))
+    there = {pathlib.PurePath(f).name for f in FILES if re.match(r"tests/wire/.*\.wire$", f)}
+    for name in sorted(cited - there):
+        yield f"protocol/PROTOCOL.md:1: cites {name}, which tests/wire doesn't have"
+    for name in sorted(there - cited):
+        yield f"tests/wire/{name}:1: protocol/PROTOCOL.md doesn't cite it"
+
+
+CHECKS = {check.__name__: check for check in (includes, lengths, functions, names, words, openings,
+                                              formatting, shell, transcripts)}
+
+
+def main():
+    wanted = sys.argv[1:] or list(CHECKS)
+    complaints = [f"{complaint} [{name}]" for name in wanted for complaint in CHECKS[name]()]
+    print("\n".join(complaints) if complaints else f"{len(FILES)} files, nothing to complain about")
+    return 1 if complaints else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

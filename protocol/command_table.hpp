@@ -2,6 +2,7 @@
 // One row per command: its name, the arguments it takes, the words for help. Parsing, arity checks,
 // help text, metrics labels and PROTOCOL.md's command list all come from these rows.
 
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,7 +14,7 @@ namespace certline {
 enum class Need : std::uint8_t { required, optional };
 
 struct ArgumentRow {
-  std::string_view key;   // "domain"
+  std::string_view key;  // "domain"
   Need need;
   std::string_view form;  // "name[:port]", for help and for the error that asks for it
 };
@@ -29,6 +30,12 @@ struct CommandRow {
 std::span<const CommandRow> command_table();
 const CommandRow* find_command(std::string_view lower_case_name);
 
+// "command add domain name[:port] apikey K [starttls protocol] …": how a row is written.
+std::string command_usage(const CommandRow& row);
+
+// The table as Markdown: what stands in PROTOCOL.md between its `commands` markers.
+std::string commands_markdown();
+
 // One request line without its line end → Request. Errors: malformed, invalid_value, refused.
 Result<Request> parse_line(std::string_view line, const DomainRules& rules);
 
@@ -37,5 +44,6 @@ std::size_t command_index(const Request& request);
 
 // Both lines, each ending in LF, at most kReplyBytes altogether.
 std::string render_line(const Reply& reply);
+void append_line(std::string& out, const Reply& reply);  // the same, appended
 
 }  // namespace certline

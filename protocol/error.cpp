@@ -27,13 +27,19 @@ constexpr std::array<Row, 12> kRows{{
     {ErrorKind::store_full, 507, "store_full"},
 }};
 
-const Row& row(ErrorKind kind) { return kRows.at(static_cast<std::size_t>(kind)); }
+const Row& row(ErrorKind kind) {
+  return kRows.at(static_cast<std::size_t>(kind));
+}
 
 }  // namespace
 
-int line_code(ErrorKind kind) { return row(kind).line_code; }
+int line_code(ErrorKind kind) {
+  return row(kind).line_code;
+}
 
-std::string_view error_name(ErrorKind kind) { return row(kind).name; }
+std::string_view error_name(ErrorKind kind) {
+  return row(kind).name;
+}
 
 std::string quoted(std::string_view input, std::size_t most) {
   static constexpr char kHex[] = "0123456789abcdef";

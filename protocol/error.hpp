@@ -25,7 +25,8 @@ enum class ErrorKind : std::uint8_t {
   store_full,           // 507
 };
 
-// `detail` is one line for people that says what to do next. It may quote input only through quoted().
+// `detail` is one line for people that says what to do next. It may quote input only through
+// quoted().
 struct Error {
   ErrorKind kind = ErrorKind::internal;
   std::string detail;

@@ -13,8 +13,8 @@ namespace certline {
 struct IpAddress {
   std::array<std::uint8_t, 16> bytes{};
 
-  // Strict: dotted quad of four decimal numbers without leading zeros, or RFC 4291 text; no brackets.
-  // An IPv6 text that is a v4-mapped address gives the IPv4 address.
+  // Strict: dotted quad of four decimal numbers without leading zeros, or RFC 4291 text; no
+  // brackets. An IPv6 text that is a v4-mapped address gives the IPv4 address.
   static std::optional<IpAddress> parse(std::string_view text);
   static IpAddress v4(std::uint32_t host_order);
   bool is_v4() const;

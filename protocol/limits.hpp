@@ -8,16 +8,21 @@
 
 namespace certline {
 
-inline constexpr std::size_t kLineBytes = 16 * 1024;     // longest request line, without its end
-inline constexpr std::size_t kReplyBytes = 1000;         // a reply fits one `dd bs=1000 count=1`
-inline constexpr std::size_t kDomainInputBytes = 512;    // longest value of `domain`
-inline constexpr std::size_t kDomainNameBytes = 253;     // RFC 1035 2.3.4, without the root's dot
-inline constexpr std::size_t kLabelBytes = 63;           // RFC 1035 2.3.4
-inline constexpr std::size_t kEmailBytes = 254;          // RFC 5321 4.5.3.1.3, less the brackets
+inline constexpr std::size_t kLineBytes = 16 * 1024;   // longest request line, without its end
+inline constexpr std::size_t kReplyBytes = 1000;       // a reply fits one `dd bs=1000 count=1`
+inline constexpr std::size_t kDomainInputBytes = 512;  // longest value of `domain`
+inline constexpr std::size_t kDomainNameBytes = 253;   // RFC 1035 2.3.4, without the root's dot
+inline constexpr std::size_t kLabelBytes = 63;         // RFC 1035 2.3.4
+inline constexpr std::size_t kEmailBytes = 254;        // RFC 5321 4.5.3.1.3, less the brackets
 inline constexpr std::size_t kApiKeyMin = 16;
 inline constexpr std::size_t kApiKeyMax = 64;
 inline constexpr std::uint32_t kWaitMaxSeconds = 30;
-inline constexpr std::size_t kPendingWrites = 64;        // unacknowledged writes of one connection
+inline constexpr std::size_t kPendingWrites = 64;  // unacknowledged writes of one connection
+
+inline constexpr std::uint32_t kMalformedInRow = 100;              // then the connection is closed
+inline constexpr std::size_t kInputBacklogBytes = 2 * kLineBytes;  // then reading pauses
+inline constexpr std::chrono::milliseconds kOutputStall{
+    1'000};  // full output, nothing taken: close
 
 inline constexpr std::uint16_t kLinePort = 10023;
 inline constexpr std::uint16_t kLineTlsPort = 10024;
@@ -26,14 +31,16 @@ inline constexpr std::uint16_t kHttpPort = 10080;
 static_assert(kDomainInputBytes + 400 <= kReplyBytes, "a reply that echoes a domain must fit");
 static_assert(kDomainInputBytes > kDomainNameBytes);
 static_assert(kLineBytes > kDomainInputBytes + kEmailBytes + 2 * kApiKeyMax);
+static_assert(kInputBacklogBytes > kLineBytes + 2,
+              "an open line of any legal length must be read on");
 
 struct LineLimits {
-  std::chrono::milliseconds quiet{100};          // an unterminated request ends after this silence
+  std::chrono::milliseconds quiet{100};  // an unterminated request ends after this silence
   std::chrono::milliseconds first_request{10'000};
   std::chrono::milliseconds idle{60'000};
-  std::size_t unread_output_bytes = 64 * 1024;   // then the connection is closed
+  std::size_t unread_output_bytes = 64 * 1024;  // then the connection is closed
   std::uint32_t connections = 10'000;
-  std::uint32_t connections_per_source = 256;    // per IPv4 address, per IPv6 /64
+  std::uint32_t connections_per_source = 256;  // per IPv4 address, per IPv6 /64
 };
 
 // Token buckets: `burst` requests at once, then `per_minute`.

@@ -1,7 +1,8 @@
 #pragma once
 // One connection of the line protocol without its socket: events in, actions out. The owner feeds
-// bytes, end of input, time and replies; after each event it drains next_request(), take_output()
-// and looks at closing() and deadline(). No clock, no I/O, no threads: belongs to one thread.
+// bytes, end of input, time and replies; after each event (on_written() too: requests may wait for
+// room in the output) it drains next_request(), take_output() and looks at closing() and
+// deadline(). No clock, no I/O, no threads: belongs to one thread.
 
 #include <chrono>
 #include <cstdint>
@@ -41,17 +42,77 @@ class LineSession {
   // The next request to execute now. Writes may be under way together (at most kPendingWrites);
   // any other request is handed out alone, after all before it were answered.
   std::optional<Execute> next_request();
-  std::string take_output();      // replies in request order, gathered for one write
-  bool wants_input() const;       // false: stop reading (back-pressure)
-  bool closing() const;           // close once the output is written
-  bool must_abort() const;        // close at once: the peer doesn't read
-  TimePoint deadline() const;     // when on_time() is due; TimePoint::max() for never
+  std::string take_output();  // replies in request order, gathered for one write
+  bool wants_input() const;   // false: stop reading (back-pressure)
+  bool closing() const;       // close once the output is written
+  // Close at once, the peer doesn't read: unread_output_bytes wait and for a second or two the
+  // socket took none of them, or fewer wait and none was taken for the idle time. No request is
+  // handed out while that much output waits, so a fast pipelining peer that does read is only
+  // slowed down.
+  bool must_abort() const;
+  TimePoint deadline() const;  // when on_time() is due; TimePoint::max() for never
   // Why the session closes, for the log: "" while it doesn't. "idle", "no_request", "eof",
-  // "http", "tls", "smtp", "unread_output", "shutdown".
+  // "http", "tls", "smtp", "unread_output", "shutdown", "slow_line", "malformed".
   std::string_view close_reason() const { return close_reason_; }
 
  private:
-  // (the implementation's state)
+  // A request handed out, or a reply that waits for those before it.
+  struct Pending {
+    bool write = false;
+    bool answered = false;
+    std::string reply;  // rendered, once answered out of order
+  };
+
+  void sniff();
+  std::optional<std::string_view> next_line();
+  void take_line(std::string_view line);
+  void refuse(Error error);
+  void close(std::string_view reason);
+  void close_with(std::string_view reason, std::string text);
+  void forget_input();
+  void flush();
+  void note_output(std::size_t before);
+  void note_pause();
+  bool may_hand_out(bool write) const;
+  bool reading() const { return !closing_ && !eof_; }
+  bool nothing_under_way() const { return pending_.empty() && !held_; }
+  std::size_t backlog() const { return in_.size() - in_pos_; }
+  std::size_t unwritten() const { return out_.size() + in_flight_; }
+  bool output_full() const { return unwritten() >= limits_.unread_output_bytes; }
+  TimePoint stall_deadline() const;
+  TimePoint silence_deadline() const;
+
+  const LineLimits limits_;
+  const DomainRules rules_;
+  const TimePoint start_;
+  TimePoint now_;  // of the latest event
+
+  std::string in_;  // what came and is not cut into lines yet: in_[in_pos_ …]
+  std::size_t in_pos_ = 0;
+  std::size_t searched_ = 0;  // no LF in in_[in_pos_ … searched_)
+  bool sniffing_ = true;      // the first bytes may still be another protocol's
+  bool discarding_ = false;   // inside a line that is too long
+  bool mid_line_ = false;     // the last byte that came was no LF
+  bool paused_ = false;       // the owner was told to stop reading
+  bool eof_ = false;
+  TimePoint last_byte_;   // or when reading went on, if that was later
+  TimePoint line_start_;  // first byte of the open line, or when reading went on
+  TimePoint active_;      // last byte or reply
+
+  std::optional<Request> held_;  // parsed, waits for those under way
+  std::deque<Pending> pending_;  // slots first_slot_, first_slot_ + 1, …
+  Slot first_slot_ = 0;
+  bool alone_ = false;  // a request that is no write is under way
+  bool seen_request_ = false;
+  std::uint32_t refused_in_row_ = 0;
+
+  std::string out_;                 // rendered, not taken
+  std::size_t in_flight_ = 0;       // taken, not yet written
+  bool blocked_by_output_ = false;  // the last next_request() stopped because output was full
+  bool progress_ = false;           // the socket took something since stall_from_
+  TimePoint stall_from_;
+  bool closing_ = false;  // no further request
+  bool abort_ = false;
   std::string_view close_reason_;
 };
 

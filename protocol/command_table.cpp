@@ -1,0 +1,122 @@
+// The rows themselves, in the order of the Request variant so that a request's alternative is its
+// row. Whatever lists commands (parsing, help, PROTOCOL.md, metrics labels) reads it from here.
+#include "protocol/command_table.hpp"
+
+#include <algorithm>
+#include <array>
+
+namespace certline {
+namespace {
+
+constexpr std::string_view kDomainForm = "name[:port]";
+
+constexpr std::array kClaimArguments{
+    ArgumentRow{"email", Need::required, "address"},
+    ArgumentRow{"apikey", Need::required, "K"},
+};
+constexpr std::array kAddArguments{
+    ArgumentRow{"domain", Need::required, kDomainForm},
+    ArgumentRow{"apikey", Need::required, "K"},
+    ArgumentRow{"starttls", Need::optional, "protocol"},
+    ArgumentRow{"sha256", Need::optional, "leaf-digest"},
+};
+constexpr std::array kExpirationArguments{
+    ArgumentRow{"domain", Need::required, kDomainForm},
+    ArgumentRow{"apikey", Need::required, "K"},
+    ArgumentRow{"ip", Need::optional, "address"},
+    ArgumentRow{"wait", Need::optional, "seconds"},
+};
+constexpr std::array kDomainsArguments{
+    ArgumentRow{"apikey", Need::required, "K"},
+    ArgumentRow{"after", Need::optional, kDomainForm},
+};
+constexpr std::array kNameArguments{
+    ArgumentRow{"domain", Need::required, kDomainForm},
+    ArgumentRow{"apikey", Need::required, "K"},
+};
+constexpr std::array kHelpArguments{
+    ArgumentRow{"on", Need::optional, "command"},
+};
+
+constexpr std::array<CommandRow, std::variant_size_v<Request>> kCommands{{
+    {"apikey", {}, "makes a fresh random key", "KEY", "command apikey"},
+    {"claim", kClaimArguments, "puts a key under the account of an e-mail address", "",
+     "command claim email admin@example.org apikey K"},
+    {"add", kAddArguments, "watches a name from now on; asking twice changes nothing",
+     "id UUID key MD5 domain D", "command add domain mail.example.org:25 starttls smtp apikey K"},
+    {"expiration", kExpirationArguments, "tells whether renewal is due and browsers would accept",
+     "domain D certificate_found B renewal_due B expired_found B trusted B renewal_utc N "
+     "last_scan_utc N next_scan_utc N addresses N problem P [certificate_sha256 H]",
+     "command expiration domain example.org apikey K wait 30"},
+    {"domains", kDomainsArguments, "lists the account's names, a page at a time", "D D ...",
+     "command domains apikey K after example.org"},
+    {"remove", kNameArguments, "stops watching a name", "",
+     "command remove domain example.org apikey K"},
+    {"scan", kNameArguments, "scans a name now", "", "command scan domain example.org apikey K"},
+    {"ping", {}, "answers", "pong", "command ping"},
+    {"help", kHelpArguments, "lists the commands, or shows how one is used",
+     "C C ... or the usage of one", "command help on add"},
+    {"status",
+     {},
+     "tells how the daemon is doing",
+     "version V uptime_s N accounts N names N endpoints N certificates N connections N "
+     "scans_in_flight N",
+     "command status"},
+}};
+
+void append_cell(std::string& out, std::string_view text) {
+  out += " | ";
+  if (text.empty()) {
+    out += "none";
+    return;
+  }
+  out += '`';
+  out += text;
+  out += '`';
+}
+
+}  // namespace
+
+std::span<const CommandRow> command_table() {
+  return kCommands;
+}
+
+const CommandRow* find_command(std::string_view lower_case_name) {
+  const auto* const row =
+      std::find_if(kCommands.begin(), kCommands.end(),
+                   [&](const CommandRow& r) { return r.name == lower_case_name; });
+  return row == kCommands.end() ? nullptr : row;
+}
+
+std::size_t command_index(const Request& request) {
+  return request.index();
+}
+
+std::string command_usage(const CommandRow& row) {
+  std::string out = "command ";
+  out += row.name;
+  for (const ArgumentRow& argument : row.arguments) {
+    const bool optional = argument.need == Need::optional;
+    out += optional ? " [" : " ";
+    out += argument.key;
+    out += ' ';
+    out += argument.form;
+    if (optional) out += ']';
+  }
+  return out;
+}
+
+std::string commands_markdown() {
+  std::string out = "| request | what it does | data line |\n| --- | --- | --- |\n";
+  for (const CommandRow& row : kCommands) {
+    out += "| `";
+    out += command_usage(row);
+    out += "` | ";
+    out += row.summary;
+    append_cell(out, row.data);
+    out += " |\n";
+  }
+  return out;
+}
+
+}  // namespace certline

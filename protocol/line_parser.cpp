@@ -1,0 +1,257 @@
+// One request line to a Request: one pass cuts the line into key/value pairs, a table of keys says
+// which is which, and a builder per command parses the values. Nothing is allocated before the
+// values themselves; whatever is wrong is said with what to write instead.
+#include <algorithm>
+#include <array>
+#include <charconv>
+
+#include "protocol/command_table.hpp"
+#include "protocol/limits.hpp"
+
+namespace certline {
+namespace {
+
+enum class Key : std::uint8_t {
+  command,
+  domain,
+  apikey,
+  email,
+  starttls,
+  sha256,
+  ip,
+  wait,
+  after,
+  on,
+};
+constexpr std::array<std::string_view, 10> kKeys{"command", "domain", "apikey", "email", "starttls",
+                                                 "sha256",  "ip",     "wait",   "after", "on"};
+
+Error malformed(std::string detail) {
+  return {ErrorKind::malformed, std::move(detail), 0};
+}
+Error invalid(std::string detail) {
+  return {ErrorKind::invalid_value, std::move(detail), 0};
+}
+
+constexpr char lower(char c) {
+  return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c;
+}
+
+bool same_word(std::string_view text, std::string_view lower_case_word) {
+  return text.size() == lower_case_word.size() &&
+         std::equal(text.begin(), text.end(), lower_case_word.begin(),
+                    [](char a, char b) { return lower(a) == b; });
+}
+
+// The values of one line by key; a token is never empty, so an empty view means absent.
+class Pairs {
+ public:
+  std::string_view operator[](Key key) const { return values_[static_cast<std::size_t>(key)]; }
+  bool has(std::size_t index) const { return !values_[index].empty(); }
+
+  Result<> put(std::string_view key, std::string_view value) {
+    const auto* const known = std::find_if(kKeys.begin(), kKeys.end(),
+                                           [&](std::string_view k) { return same_word(key, k); });
+    if (known == kKeys.end()) {
+      return malformed("unknown key " + quoted(key) +
+                       "; a request is pairs of key and value, see: command help");
+    }
+    auto& slot = values_[static_cast<std::size_t>(known - kKeys.begin())];
+    if (!slot.empty()) {
+      return malformed("key " + std::string(*known) + " is given twice; give it once");
+    }
+    if (value.empty()) {
+      return malformed("key " + std::string(*known) +
+                       " has no value; write: " + std::string(*known) + " VALUE");
+    }
+    slot = value;
+    return {};
+  }
+
+ private:
+  std::array<std::string_view, kKeys.size()> values_{};
+};
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t';
+}
+
+// Cuts off the next token. A control byte ends the walk: `control` is set.
+std::string_view next_token(std::string_view& rest, bool& control) {
+  std::size_t start = 0;
+  while (start < rest.size() && is_blank(rest[start])) ++start;
+  std::size_t end = start;
+  for (; end < rest.size() && !is_blank(rest[end]); ++end) {
+    const auto byte = static_cast<unsigned char>(rest[end]);
+    if (byte < 0x20 || byte == 0x7f) control = true;
+  }
+  const std::string_view token = rest.substr(start, end - start);
+  rest.remove_prefix(end);
+  return token;
+}
+
+Result<Pairs> read_pairs(std::string_view line) {
+  Pairs pairs;
+  bool control = false;
+  while (true) {
+    const std::string_view key = next_token(line, control);
+    const std::string_view value = next_token(line, control);
+    if (control) return malformed("the line holds a control byte; send plain text, one line");
+    if (key.empty()) return pairs;
+    const auto stored = pairs.put(key, value);
+    if (!stored) return stored.error();
+  }
+}
+
+// What a builder parses from. Each getter gives a value or the error that ends the request.
+struct Arguments {
+  const Pairs& pairs;
+  const DomainRules& rules;
+
+  Result<Domain> domain() const { return Domain::parse(pairs[Key::domain], rules); }
+  Result<ApiKey> key() const { return ApiKey::parse(pairs[Key::apikey]); }
+};
+
+// An optional argument: absent is an empty value, wrong is an error.
+template <class T, class Parse>
+Result<std::optional<T>> optionally(std::string_view text, Parse parse) {
+  if (text.empty()) return std::optional<T>{};
+  Result<T> value = parse(text);
+  if (!value) return value.error();
+  return std::optional<T>(std::move(*value));
+}
+
+Result<IpAddress> parse_ip(std::string_view text) {
+  const auto address = IpAddress::parse(text);
+  if (!address) {
+    return invalid("ip " + quoted(text) + " is no IPv4 or IPv6 address; write it without brackets");
+  }
+  return *address;
+}
+
+Result<std::uint32_t> parse_wait(std::string_view text) {
+  std::uint32_t seconds = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), seconds);
+  if (code != std::errc() || end != text.data() + text.size() || seconds > kWaitMaxSeconds) {
+    return invalid("wait " + quoted(text) + " is not a number of seconds from 0 to 30");
+  }
+  return seconds;
+}
+
+template <class T>
+Result<Request> build_plain(const Arguments&) {
+  return Request(T{});
+}
+
+template <class T>
+Result<Request> build_name(const Arguments& args) {
+  auto domain = args.domain();
+  if (!domain) return domain.error();
+  auto key = args.key();
+  if (!key) return key.error();
+  return Request(T{std::move(*domain), std::move(*key)});
+}
+
+Result<Request> build_claim(const Arguments& args) {
+  auto email = Email::parse(args.pairs[Key::email]);
+  if (!email) return email.error();
+  auto key = args.key();
+  if (!key) return key.error();
+  return Request(ClaimKey{std::move(*email), std::move(*key)});
+}
+
+Result<Request> build_add(const Arguments& args) {
+  auto domain = args.domain();
+  if (!domain) return domain.error();
+  auto key = args.key();
+  if (!key) return key.error();
+  const auto starttls = optionally<Starttls>(args.pairs[Key::starttls], parse_starttls);
+  if (!starttls) return starttls.error();
+  const auto expected = optionally<Sha256>(args.pairs[Key::sha256], parse_sha256);
+  if (!expected) return expected.error();
+  return Request(AddDomain{std::move(*domain), std::move(*key), *starttls, *expected});
+}
+
+Result<Request> build_expiration(const Arguments& args) {
+  auto domain = args.domain();
+  if (!domain) return domain.error();
+  auto key = args.key();
+  if (!key) return key.error();
+  const auto ip = optionally<IpAddress>(args.pairs[Key::ip], parse_ip);
+  if (!ip) return ip.error();
+  const auto wait = optionally<std::uint32_t>(args.pairs[Key::wait], parse_wait);
+  if (!wait) return wait.error();
+  return Request(GetExpiration{std::move(*domain), std::move(*key), *ip, wait->value_or(0)});
+}
+
+Result<Request> build_domains(const Arguments& args) {
+  auto key = args.key();
+  if (!key) return key.error();
+  auto after = optionally<Domain>(args.pairs[Key::after], [&](std::string_view text) {
+    return Domain::parse(text, args.rules);
+  });
+  if (!after) return after.error();
+  return Request(ListDomains{std::move(*key), std::move(*after)});
+}
+
+Result<Request> build_help(const Arguments& args) {
+  const std::string_view on = args.pairs[Key::on];
+  if (on.empty()) return Request(Help{});
+  std::string name = ascii_lower(on);
+  if (find_command(name) == nullptr) {
+    return invalid("no command " + quoted(on) + "; command help lists them");
+  }
+  return Request(Help{std::move(name)});
+}
+
+// In the order of the table, which is the order of the Request variant.
+using Builder = Result<Request> (*)(const Arguments&);
+constexpr std::array<Builder, std::variant_size_v<Request>> kBuilders{
+    build_plain<NewKey>,    build_claim,       build_add,
+    build_expiration,       build_domains,     build_name<RemoveDomain>,
+    build_name<ScanDomain>, build_plain<Ping>, build_help,
+    build_plain<GetStatus>,
+};
+
+// Every key given is one the command takes, every one it needs is there.
+Result<> check_arity(const CommandRow& row, const Pairs& pairs) {
+  const auto takes = [&](std::string_view key) {
+    return std::any_of(row.arguments.begin(), row.arguments.end(),
+                       [&](const ArgumentRow& a) { return a.key == key; });
+  };
+  for (std::size_t i = 1; i < kKeys.size(); ++i) {
+    if (pairs.has(i) && !takes(kKeys[i])) {
+      return malformed("command " + std::string(row.name) + " takes no " + std::string(kKeys[i]) +
+                       "; write: " + command_usage(row));
+    }
+  }
+  for (const ArgumentRow& argument : row.arguments) {
+    const auto* const key = std::find(kKeys.begin(), kKeys.end(), argument.key);
+    const bool given = pairs.has(static_cast<std::size_t>(key - kKeys.begin()));
+    if (argument.need == Need::required && !given) {
+      return malformed("command " + std::string(row.name) + " needs " + std::string(argument.key) +
+                       "; write: " + command_usage(row));
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<Request> parse_line(std::string_view line, const DomainRules& rules) {
+  const auto pairs = read_pairs(line);
+  if (!pairs) return pairs.error();
+  const std::string_view name = (*pairs)[Key::command];
+  if (name.empty()) return malformed("no command is given; command help lists them");
+  const auto rows = command_table();
+  const auto row = std::find_if(rows.begin(), rows.end(),
+                                [&](const CommandRow& r) { return same_word(name, r.name); });
+  if (row == rows.end()) {
+    return malformed("unknown command " + quoted(name) + "; command help lists them");
+  }
+  const auto arity = check_arity(*row, *pairs);
+  if (!arity) return arity.error();
+  return kBuilders[static_cast<std::size_t>(row - rows.begin())](Arguments{*pairs, rules});
+}
+
+}  // namespace certline

@@ -1,0 +1,185 @@
+// A Reply to its lines. Data lines are built from parsed values only; status text is reduced to
+// printable ASCII and cut, so that whatever a handler puts there, a reply is at most two lines and
+// fits in kReplyBytes.
+#include <fmt/format.h>
+
+#include "protocol/command_table.hpp"
+#include "protocol/limits.hpp"
+
+namespace certline {
+namespace {
+
+void number(std::string& out, std::string_view name, std::int64_t value) {
+  const fmt::format_int digits(value);
+  out += name;
+  out.append(digits.data(), digits.size());
+}
+
+void boolean(std::string& out, std::string_view name, bool value) {
+  out += name;
+  out += value ? "true" : "false";
+}
+
+// Appends "status …\n"; what stands in `out` from `start` on stays within kReplyBytes. `tail` is
+// kept whole.
+void finish(std::string& out, std::size_t start, std::string_view head, std::string_view text,
+            std::string_view tail = {}) {
+  out += "status ";
+  out += head;
+  const std::size_t used = out.size() - start + tail.size() + 2;
+  const std::size_t room = used < kReplyBytes ? kReplyBytes - used : 0;
+  if (!text.empty() && room > 0) {
+    out += ' ';
+    for (const char c : text.substr(0, room)) out += c >= 0x20 && c < 0x7f ? c : '?';
+  }
+  out += tail;
+  out += '\n';
+}
+
+// One overload per kind of reply: appends both lines of a reply that begins at out[start].
+struct Renderer {
+  std::string& out;
+  std::size_t start;
+
+  void ok(std::string_view text) { finish(out, start, "ok 200", text); }
+
+  void operator()(const KeyCreated& r) {
+    out += "data ";
+    out += r.key;
+    out += '\n';
+    ok("keep this key; next: command claim email E apikey K");
+  }
+
+  void operator()(const Claimed& r) {
+    ok(r.created ? "created; next: command add domain D apikey K" : "already yours");
+  }
+
+  void operator()(const Added& r) {
+    out += "data id ";
+    out += r.id;
+    out += " key ";
+    out += r.key;
+    out += " domain ";
+    out += r.domain;
+    out += '\n';
+    ok("watched; next: command expiration domain D apikey K wait 30");
+  }
+
+  void operator()(const ExpirationReport& r) {
+    out += "data domain ";
+    out += r.domain;
+    boolean(out, " certificate_found ", r.certificate_found);
+    boolean(out, " renewal_due ", r.renewal_due);
+    boolean(out, " expired_found ", r.expired_found);
+    boolean(out, " trusted ", r.trusted);
+    number(out, " renewal_utc ", r.renewal_utc);
+    number(out, " last_scan_utc ", r.last_scan_utc);
+    number(out, " next_scan_utc ", r.next_scan_utc);
+    number(out, " addresses ", r.addresses);
+    out += " problem ";
+    out += r.problem;
+    if (r.certificate_sha256) {
+      out += " certificate_sha256 ";
+      out += hex(*r.certificate_sha256);
+    }
+    out += '\n';
+    ok(advice(r));
+  }
+
+  static std::string_view advice(const ExpirationReport& r) {
+    if (!r.detail.empty()) return r.detail;
+    if (r.problem == "pending") return "not scanned yet; ask again with wait 30";
+    if (r.problem != "none") return "see problem; it is looked at again at next_scan_utc";
+    return r.renewal_due ? "renew now" : "nothing to do";
+  }
+
+  void operator()(const DomainPage& r) {
+    // Room that stays free for the status line, besides the name it may repeat.
+    static constexpr std::size_t kStatusRoom = 100;
+    std::size_t shown = 0;
+    std::size_t size = sizeof "data\n";
+    for (const std::string& name : r.names) {
+      size += name.size() + 1;
+      if (size + name.size() + kStatusRoom > kReplyBytes) break;
+      out += shown++ == 0 ? "data " : " ";
+      out += name;
+    }
+    if (shown > 0) out += '\n';
+    std::string text;
+    number(text, "", static_cast<std::int64_t>(shown));
+    text += shown == 1 ? " name; " : " names; ";
+    if ((r.more || shown < r.names.size()) && shown > 0) {
+      text += "more follow, ask again with: after ";
+      text += r.names[shown - 1];
+    } else {
+      text += "no more follow";
+    }
+    ok(text);
+  }
+
+  void operator()(const Removed&) { ok("removed"); }
+  void operator()(const ScanStarted&) {
+    ok("scan under way; next: command expiration domain D apikey K wait 30");
+  }
+
+  void operator()(const Pong&) {
+    out += "data pong\n";
+    ok("alive");
+  }
+
+  void operator()(const HelpText& r) {
+    const CommandRow* const row = r.on ? find_command(*r.on) : nullptr;
+    if (row != nullptr) {
+      out += "data ";
+      out += command_usage(*row);
+      out += '\n';
+      ok(fmt::format("{}; example: {}", row->summary, row->example));
+      return;
+    }
+    out += "data";
+    for (const CommandRow& each : command_table()) {
+      out += ' ';
+      out += each.name;
+    }
+    out += '\n';
+    ok("for one of them: command help on add");
+  }
+
+  void operator()(const StatusReport& r) {
+    out += "data version ";
+    out += r.version;
+    number(out, " uptime_s ", r.uptime_s);
+    const std::pair<std::string_view, std::uint64_t> counts[] = {
+        {" accounts ", r.accounts},       {" names ", r.names},
+        {" endpoints ", r.endpoints},     {" certificates ", r.certificates},
+        {" connections ", r.connections}, {" scans_in_flight ", r.scans_in_flight},
+    };
+    for (const auto& [name, value] : counts) number(out, name, static_cast<std::int64_t>(value));
+    out += '\n';
+    ok("running");
+  }
+};
+
+void append_error(std::string& out, const Error& error) {
+  std::string tail;
+  if (error.retry_after_s > 0) tail = fmt::format("; retry in {} s", error.retry_after_s);
+  finish(out, out.size(), fmt::format("error {}", line_code(error.kind)), error.detail, tail);
+}
+
+}  // namespace
+
+void append_line(std::string& out, const Reply& reply) {
+  if (reply) {
+    std::visit(Renderer{out, out.size()}, *reply);
+  } else {
+    append_error(out, reply.error());
+  }
+}
+
+std::string render_line(const Reply& reply) {
+  std::string out;
+  append_line(out, reply);
+  return out;
+}
+
+}  // namespace certline

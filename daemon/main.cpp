@@ -1,1 +1,104 @@
-int main() {}
+// The command line. Each subcommand is a few lines here and a file of its own elsewhere.
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <iostream>
+
+#include "daemon/config.hpp"
+#include "daemon/process.hpp"
+#include "daemon/scan_command.hpp"
+#include "store/store.hpp"
+
+namespace {
+
+using namespace certline;
+
+constexpr int kUsage = 2;
+
+int fail(const Error& error, int status = 1) {
+  std::cerr << "certlined: " << error.detail << '\n';
+  return status;
+}
+
+// The file named, else the default one where it exists, else the built-in defaults.
+std::string config_file(const std::string& named) {
+  if (!named.empty()) return named;
+  return std::filesystem::exists(daemon::kDefaultConfigFile) ? daemon::kDefaultConfigFile : "";
+}
+
+Result<daemon::Config> config_of(const std::string& named) {
+  const std::string file = config_file(named);
+  return file.empty() ? Result<daemon::Config>(daemon::Config{}) : daemon::load_config(file);
+}
+
+int check_config(const std::string& named) {
+  const auto config = config_of(named);
+  if (!config) return fail(config.error());
+  std::cout << "the configuration is fine\n";
+  return 0;
+}
+
+using StoreTool = Result<void> (*)(const store::StoreSettings&, const std::string&);
+
+int run_store_tool(StoreTool tool, const std::string& named, const std::string& dir,
+                   const char* done) {
+  const auto config = config_of(named);
+  if (!config) return fail(config.error());
+  const auto result = tool({config->store.path, config->store.map_size, false}, dir);
+  if (!result) return fail(result.error());
+  std::cout << done << ' ' << dir << '\n';
+  return 0;
+}
+
+int scan(daemon::ScanCommand command, const std::string& named) {
+  if (!named.empty()) {
+    auto config = daemon::load_config(named);
+    if (!config) return fail(config.error(), kUsage);
+    command.config = std::move(*config);
+  }
+  return daemon::run_scan(command, std::cout, std::cerr);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"certlined: certificate monitoring for people who live in a shell"};
+  app.require_subcommand(1);
+  std::string config, dir, starttls;
+  daemon::ScanCommand command;
+  const auto with_config = [&config](CLI::App* sub) {
+    sub->add_option("--config", config, "configuration file (TOML)")->type_name("FILE");
+    return sub;
+  };
+  auto* serve = with_config(app.add_subcommand("serve", "run the daemon in the foreground"));
+  auto* check = with_config(app.add_subcommand("check-config", "check the configuration"));
+  auto* backup = with_config(app.add_subcommand("backup", "copy the store, also while it is used"));
+  backup->add_option("dir", dir, "directory to write, new or empty")->required();
+  auto* restore = with_config(
+      app.add_subcommand("restore", "replace the store's contents, also while it is used"));
+  restore->add_option("dir", dir, "directory that backup wrote")->required();
+  auto* scan_once = with_config(app.add_subcommand("scan", "look at a name once and print it"));
+  scan_once->add_option("name", command.name, "host, host:port, [v6]:port or URL")->required();
+  scan_once->add_option("--starttls", starttls, "protocol, or none; by default the port's");
+  scan_once->add_flag("--json", command.json, "print one JSON document");
+  auto* version = app.add_subcommand("version", "print the version");
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsage;
+  }
+  try {
+    if (*serve) return daemon::serve(config_file(config));
+    if (*check) return check_config(config);
+    if (*backup) return run_store_tool(store::Store::backup, config, dir, "backed up to");
+    if (*restore) return run_store_tool(store::Store::restore, config, dir, "restored from");
+    if (*scan_once) {
+      if (!starttls.empty()) command.starttls = starttls;
+      return scan(std::move(command), config);
+    }
+    if (*version) std::cout << "certlined " << daemon::kVersion << '\n';
+    return 0;
+  } catch (const std::exception& failure) {
+    return fail({ErrorKind::internal, failure.what()});
+  }
+}

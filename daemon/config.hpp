@@ -1,0 +1,67 @@
+#pragma once
+// The configuration: a TOML file in which every key is known and every value has a usable default.
+// An empty file works. Immutable once loaded; a reload makes a new one.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "protocol/domain.hpp"
+#include "protocol/limits.hpp"
+#include "scanner/address_policy.hpp"
+#include "scanner/scanner.hpp"
+
+namespace certline::daemon {
+
+enum class Registration : std::uint8_t { open, claim, closed };
+enum class LogLevel : std::uint8_t { debug, info, warning, error };
+
+struct ListenAddress {
+  IpAddress address;
+  std::uint16_t port = kLinePort;
+  std::string to_string() const;  // "127.0.0.1:10023", "[::1]:10023"
+  bool operator==(const ListenAddress&) const = default;
+};
+
+struct Config {
+  Registration registration = Registration::open;
+  struct {
+    std::string path = "/var/lib/certline";
+    std::uint64_t map_size = 16ull << 30;  // bytes, sparse
+  } store;
+  struct {
+    std::vector<ListenAddress> listen{{IpAddress::v4(0x7f000001), kLinePort}};
+    LineLimits limits;
+    unsigned threads = 0;  // 0: one per core, at most 4
+  } line;
+  RateLimits rates;
+  AccountLimits accounts;
+  struct {
+    std::vector<scanner::Network> allow;
+    bool special_names = false;
+    std::vector<scanner::Resolver> resolvers;
+    std::string trust_file;  // empty: the system's
+    std::uint32_t timeout_ms = 10'000;
+    std::uint32_t dns_timeout_ms = 5'000;
+    std::uint32_t concurrency = 512;  // names scanned at once
+    unsigned threads = 0;             // 0: one per core
+    std::uint32_t per_address = 4;
+  } scanner;
+  struct {
+    LogLevel level = LogLevel::info;
+  } log;
+
+  DomainRules domain_rules() const { return {scanner.special_names}; }
+  scanner::ScannerSettings scanner_settings() const;
+};
+
+// Errors (invalid_value): one line "FILE:LINE: KEY: what is wrong and what to write instead".
+Result<Config> parse_config(std::string_view toml, const std::string& file_name);
+Result<Config> load_config(const std::string& file);
+
+inline constexpr const char* kDefaultConfigFile = "/etc/certline/certlined.toml";
+
+// "address:port", "[v6]:port"
+Result<ListenAddress> parse_listen_address(std::string_view text, bool port_zero_allowed);
+
+}  // namespace certline::daemon

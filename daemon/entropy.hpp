@@ -1,0 +1,23 @@
+#pragma once
+// Random bytes from the operating system, passed to whoever needs them so that tests can replace it.
+
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "inventory/records.hpp"
+
+namespace certline::daemon {
+
+struct Entropy {
+  std::function<void(std::uint8_t* out, std::size_t size)> fill;
+  static Entropy system();  // getrandom(2); throws std::system_error
+
+  std::uint64_t number() const;
+  std::string api_key() const;  // 128 bits as 32 hex digits
+  Uuid uuid() const;            // version 4 (RFC 9562 5.4)
+};
+
+std::string uuid_text(const Uuid& uuid);
+
+}  // namespace certline::daemon

@@ -1,0 +1,88 @@
+#pragma once
+// One socket of the line protocol around a LineSession. Belongs to its server thread.
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "daemon/service.hpp"
+#include "daemon/source_limits.hpp"
+#include "protocol/line_session.hpp"
+
+namespace certline::daemon {
+
+// What a connection needs of its thread.
+struct ConnectionHost {
+  virtual ~ConnectionHost() = default;
+  std::shared_ptr<boost::asio::io_context> io;
+  Service& service;
+  Log& log;
+  SourceLimits& sources;
+  std::span<char> read_buffer;  // one for all connections of the thread
+  virtual const SettingsPtr& settings() const = 0;
+  // Asks for endpoint_scanned() on the connection, once.
+  virtual void wait_for(EndpointId endpoint, std::uint64_t connection) = 0;
+  virtual void stop_waiting(EndpointId endpoint, std::uint64_t connection) = 0;
+  virtual void closed(std::uint64_t connection) = 0;
+
+ protected:
+  ConnectionHost(std::shared_ptr<boost::asio::io_context> context, Service& s, Log& l,
+                 SourceLimits& limits)
+      : io(std::move(context)), service(s), log(l), sources(limits) {}
+};
+
+class LineConnection : public std::enable_shared_from_this<LineConnection> {
+ public:
+  LineConnection(ConnectionHost& host, boost::asio::ip::tcp::socket socket, IpAddress source,
+                 std::uint64_t id);
+
+  void start();
+  void endpoint_scanned();  // looks again whether its `wait` is satisfied
+  void drain();             // answers what is under way, then closes
+  void close();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  struct Waiting {
+    LineSession::Slot slot;
+    Request request;
+    UtcTime received_utc;
+    Clock::time_point until;
+    std::optional<EndpointId> registered;  // with the host
+  };
+
+  void arm_read();
+  void on_readable();
+  void arm_timer();
+  void on_timer();
+  void pump();
+  void schedule_pump();
+  void execute(LineSession::Execute work);
+  void execute_write(const LineSession::Execute& work);
+  void try_waiting(bool give_up);
+  void stop_waiting();
+  void answer(LineSession::Slot slot, const Reply& reply);
+  void flush();
+  void finish();
+
+  ConnectionHost& host_;
+  boost::asio::ip::tcp::socket socket_;
+  boost::asio::steady_timer timer_;
+  const IpAddress source_;
+  const std::uint64_t id_;
+  LineSession session_;
+  std::string out_;
+  std::size_t out_sent_ = 0;
+  std::size_t discarded_ = 0;
+  std::unique_ptr<Waiting> waiting_;
+  Clock::time_point armed_until_ = Clock::time_point::max();
+  Clock::time_point linger_until_ = Clock::time_point::max();
+  bool reading_ = false, writing_ = false, pump_scheduled_ = false;
+  bool input_ended_ = false, lingering_ = false, closed_ = false;
+};
+
+}  // namespace certline::daemon

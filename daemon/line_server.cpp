@@ -1,0 +1,313 @@
+// Accepts connections and owns them, thread by thread. When descriptors run out, accepting pauses
+// instead of spinning; the kernel keeps the waiting clients in its queue.
+#include "daemon/line_server.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <condition_variable>
+#include <thread>
+#include <unordered_map>
+
+#include "daemon/line_connection.hpp"
+
+namespace certline::daemon {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
+
+constexpr std::size_t kReadBuffer = 64 * 1024;
+constexpr int kAcceptsPerTurn = 16;
+constexpr std::chrono::milliseconds kAcceptPause{250};
+constexpr unsigned kThreadsAtMost = 4;
+
+tcp::endpoint to_asio(const ListenAddress& listen) {
+  if (listen.address.is_v4()) {
+    asio::ip::address_v4::bytes_type bytes;
+    std::copy_n(listen.address.bytes.begin() + 12, 4, bytes.begin());
+    return {asio::ip::address_v4(bytes), listen.port};
+  }
+  return {asio::ip::address_v6(listen.address.bytes), listen.port};
+}
+
+IpAddress from_asio(const asio::ip::address& address) {
+  IpAddress result;
+  if (address.is_v6()) {
+    result.bytes = address.to_v6().to_bytes();
+    return result;
+  }
+  return IpAddress::v4(address.to_v4().to_uint());
+}
+
+// Binds once without SO_REUSEPORT, so that a port somebody else serves is an error and not shared.
+Result<ListenAddress> claim_port(const ListenAddress& wanted) {
+  asio::io_context io;
+  tcp::acceptor probe(io);
+  const tcp::endpoint endpoint = to_asio(wanted);
+  error_code ec;
+  probe.open(endpoint.protocol(), ec);
+  if (!ec) probe.set_option(tcp::acceptor::reuse_address(true), ec);
+  if (!ec) probe.bind(endpoint, ec);
+  if (ec) {
+    return Error{ErrorKind::unavailable, "cannot listen on " + wanted.to_string() + ": " +
+                                             ec.message() + "; change line.listen"};
+  }
+  return ListenAddress{wanted.address, probe.local_endpoint().port()};
+}
+
+}  // namespace
+
+class ServerThread final : public ConnectionHost {
+ public:
+  ServerThread(Service& s, Log& l, SourceLimits& limits, Gauges& gauges, SettingsPtr settings)
+      : ConnectionHost(std::make_shared<asio::io_context>(1), s, l, limits),
+        gauges_(gauges),
+        settings_(std::move(settings)) {
+    buffer_.resize(kReadBuffer);
+    read_buffer = buffer_;
+  }
+
+  ~ServerThread() override { stop(); }
+
+  Result<void> listen(const ListenAddress& address) {
+    auto listener = std::make_unique<Listener>(*io);
+    const tcp::endpoint endpoint = to_asio(address);
+    error_code ec;
+    listener->acceptor.open(endpoint.protocol(), ec);
+    if (!ec) listener->acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+    if (!ec) listener->acceptor.set_option(ReusePort(true), ec);
+    if (!ec && !address.address.is_v4()) listener->acceptor.set_option(asio::ip::v6_only(true), ec);
+    if (!ec) listener->acceptor.bind(endpoint, ec);
+    if (!ec) listener->acceptor.listen(4096, ec);
+    if (!ec) listener->acceptor.non_blocking(true, ec);
+    if (ec) {
+      return Error{ErrorKind::unavailable,
+                   "cannot listen on " + address.to_string() + ": " + ec.message()};
+    }
+    listeners_.push_back(std::move(listener));
+    return {};
+  }
+
+  void run() {
+    for (auto& listener : listeners_) arm_accept(*listener);
+    thread_ = std::thread([this] { io->run(); });
+  }
+
+  void stop() {
+    io->stop();
+    if (thread_.joinable()) thread_.join();
+    for (auto& [id, guest] : std::exchange(guests_, {})) guest.connection->close();
+  }
+
+  const SettingsPtr& settings() const override { return settings_; }
+
+  void wait_for(EndpointId endpoint, std::uint64_t connection) override {
+    waiting_count_.fetch_add(1);
+    waiting_.emplace(endpoint, connection);
+  }
+
+  void stop_waiting(EndpointId endpoint, std::uint64_t connection) override {
+    const auto [first, last] = waiting_.equal_range(endpoint);
+    const auto found = std::find_if(
+        first, last, [&](const auto& entry) { return entry.second == connection; });
+    if (found == last) return;
+    waiting_.erase(found);
+    waiting_count_.fetch_sub(1);
+  }
+
+  void closed(std::uint64_t id) override {
+    const auto found = guests_.find(id);
+    if (found == guests_.end()) return;
+    sources.disconnected(found->second.source);
+    guests_.erase(found);
+    gauges_.connections.fetch_sub(1);
+    if (guests_.empty()) {
+      const std::lock_guard lock(idle_mutex_);
+      idle_ = true;
+      idle_changed_.notify_all();
+    }
+  }
+
+  // From any thread.
+  void reload(SettingsPtr settings) {
+    asio::post(*io, [this, settings = std::move(settings)]() mutable {
+      settings_ = std::move(settings);
+    });
+  }
+
+  void endpoint_scanned(EndpointId endpoint) {
+    if (waiting_count_.load() == 0) return;
+    asio::post(*io, [this, endpoint] { wake(endpoint); });
+  }
+
+  void begin_drain() {
+    asio::post(*io, [this] {
+      for (auto& listener : listeners_) {
+        error_code ignored;
+        listener->acceptor.close(ignored);
+        listener->pause.cancel();
+      }
+      const auto open = guests_;
+      for (const auto& [id, guest] : open) guest.connection->drain();
+      const std::lock_guard lock(idle_mutex_);
+      idle_ = guests_.empty();
+      draining_ = true;
+      idle_changed_.notify_all();
+    });
+  }
+
+  void wait_idle(std::chrono::steady_clock::time_point until) {
+    std::unique_lock lock(idle_mutex_);
+    idle_changed_.wait_until(lock, until, [this] { return draining_ && idle_; });
+  }
+
+ private:
+  struct Listener {
+    explicit Listener(asio::io_context& context) : acceptor(context), pause(context) {}
+    tcp::acceptor acceptor;
+    asio::steady_timer pause;
+  };
+
+  struct Guest {
+    std::shared_ptr<LineConnection> connection;
+    IpAddress source;
+  };
+
+  void arm_accept(Listener& listener) {
+    listener.acceptor.async_wait(tcp::acceptor::wait_read, [this, &listener](const error_code& ec) {
+      if (!ec) accept_some(listener);
+    });
+  }
+
+  void accept_some(Listener& listener) {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      tcp::socket socket(*io);
+      tcp::endpoint peer;
+      error_code ec;
+      listener.acceptor.accept(socket, peer, ec);
+      if (ec == asio::error::would_block || ec == asio::error::try_again) break;
+      if (ec == asio::error::no_descriptors || ec == asio::error::no_buffer_space ||
+          ec == asio::error::no_memory || ec == boost::system::errc::too_many_files_open_in_system) {
+        return pause_accepting(listener, ec);
+      }
+      if (ec) continue;  // the peer went away in between
+      admit(std::move(socket), from_asio(peer.address()));
+    }
+    arm_accept(listener);
+  }
+
+  void pause_accepting(Listener& listener, const error_code& why) {
+    log.write_limited(LogLevel::warning, "accept_paused", {{"reason", why.message()}});
+    listener.pause.expires_after(kAcceptPause);
+    listener.pause.async_wait([this, &listener](const error_code& ec) {
+      if (!ec) arm_accept(listener);
+    });
+  }
+
+  void admit(tcp::socket socket, const IpAddress& source) {
+    const LineLimits& limits = settings_->config.line.limits;
+    if (gauges_.connections.fetch_add(1) >= limits.connections) {
+      gauges_.connections.fetch_sub(1);
+      return turn_away(std::move(socket), source,
+                       {ErrorKind::unavailable, "too many connections; try again later"});
+    }
+    if (!sources.connected(source, limits.connections_per_source)) {
+      gauges_.connections.fetch_sub(1);
+      return turn_away(std::move(socket), source,
+                       {ErrorKind::too_many, "too many connections from here; close some", 10});
+    }
+    const std::uint64_t id = next_id_++;
+    const auto connection = std::make_shared<LineConnection>(*this, std::move(socket), source, id);
+    guests_.emplace(id, Guest{connection, source});
+    connection->start();
+  }
+
+  void turn_away(tcp::socket socket, const IpAddress& source, const Error& why) {
+    log.write_limited(LogLevel::warning, "connection_refused",
+                      {{"source", source.to_string()}, {"reason", error_name(why.kind)}});
+    error_code ignored;
+    socket.non_blocking(true, ignored);
+    socket.read_some(asio::buffer(buffer_), ignored);  // unread input would reset the answer away
+    socket.write_some(asio::buffer(render_line(why)), ignored);
+    socket.shutdown(tcp::socket::shutdown_send, ignored);
+  }
+
+  void wake(EndpointId endpoint) {
+    const auto [first, last] = waiting_.equal_range(endpoint);
+    std::vector<std::uint64_t> ids;
+    for (auto it = first; it != last; ++it) ids.push_back(it->second);
+    waiting_.erase(first, last);
+    waiting_count_.fetch_sub(ids.size());
+    for (const std::uint64_t id : ids) {
+      if (const auto found = guests_.find(id); found != guests_.end()) {
+        const auto connection = found->second.connection;
+        connection->endpoint_scanned();
+      }
+    }
+  }
+
+  Gauges& gauges_;
+  SettingsPtr settings_;
+  std::vector<char> buffer_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_map<std::uint64_t, Guest> guests_;
+  std::unordered_multimap<EndpointId, std::uint64_t> waiting_;
+  std::atomic<std::size_t> waiting_count_{0};
+  std::uint64_t next_id_ = 1;
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io->get_executor()};
+  std::mutex idle_mutex_;
+  std::condition_variable idle_changed_;
+  bool idle_ = false, draining_ = false;
+  std::thread thread_;
+};
+
+LineServer::LineServer(Service& service, Log& log, Gauges& gauges, SettingsPtr settings)
+    : settings_(std::move(settings)) {
+  unsigned count = settings_->config.line.threads;
+  if (count == 0) count = std::clamp(std::thread::hardware_concurrency(), 1u, kThreadsAtMost);
+  for (unsigned i = 0; i < count; ++i) {
+    threads_.push_back(std::make_unique<ServerThread>(service, log, sources_, gauges, settings_));
+  }
+}
+
+LineServer::~LineServer() = default;
+
+Result<std::vector<ListenAddress>> LineServer::start() {
+  std::vector<ListenAddress> bound;
+  for (const ListenAddress& wanted : settings_->config.line.listen) {
+    auto address = claim_port(wanted);
+    if (!address) return address.error();
+    for (auto& thread : threads_) {
+      if (auto listening = thread->listen(*address); !listening) return listening.error();
+    }
+    bound.push_back(*address);
+  }
+  for (auto& thread : threads_) thread->run();
+  return bound;
+}
+
+void LineServer::reload(SettingsPtr settings) {
+  for (auto& thread : threads_) thread->reload(settings);
+}
+
+void LineServer::endpoint_scanned(EndpointId endpoint) {
+  for (auto& thread : threads_) thread->endpoint_scanned(endpoint);
+}
+
+void LineServer::heartbeat(const std::function<void()>& beat) {
+  for (auto& thread : threads_) asio::post(*thread->io, beat);
+}
+
+void LineServer::drain(std::chrono::milliseconds most) {
+  const auto until = std::chrono::steady_clock::now() + most;
+  for (auto& thread : threads_) thread->begin_drain();
+  for (auto& thread : threads_) thread->wait_idle(until);
+  for (auto& thread : threads_) thread->stop();
+}
+
+}  // namespace certline::daemon

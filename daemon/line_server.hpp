@@ -1,0 +1,41 @@
+#pragma once
+// The line protocol on TCP. Each server thread runs its own io_context with its own SO_REUSEPORT
+// acceptors; a connection never leaves its thread, so it has no locks.
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "daemon/config.hpp"
+#include "daemon/service.hpp"
+#include "daemon/source_limits.hpp"
+
+namespace certline::daemon {
+
+class ServerThread;
+
+class LineServer {
+ public:
+  LineServer(Service& service, Log& log, Gauges& gauges, SettingsPtr settings);
+  ~LineServer();  // closes what is left at once
+
+  // Binds and starts the threads. Errors (unavailable): an address cannot be bound; nothing runs then.
+  Result<std::vector<ListenAddress>> start();
+
+  // Thread-safe, each takes effect soon.
+  void reload(SettingsPtr settings);           // listeners and thread count stay as they are
+  void endpoint_scanned(EndpointId endpoint);  // wakes `wait`s
+  void heartbeat(const std::function<void()>& beat);  // runs `beat` once on every thread
+  std::size_t thread_count() const { return threads_.size(); }
+
+  // Stops accepting, answers what is under way, closes; at the latest after `most`. Blocks.
+  void drain(std::chrono::milliseconds most);
+
+ private:
+  SettingsPtr settings_;
+  SourceLimits sources_;
+  std::vector<std::unique_ptr<ServerThread>> threads_;
+};
+
+}  // namespace certline::daemon

@@ -1,0 +1,222 @@
+// Start-up order is readiness order: configuration, trust, store, scanner, listeners, then READY. Shut
+// down runs backwards, so that nothing is acknowledged that is not stored.
+#include "daemon/process.hpp"
+
+#include <sys/resource.h>
+#include <systemd/sd-daemon.h>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <csignal>
+#include <ctime>
+
+#include "daemon/line_server.hpp"
+#include "daemon/scan_driver.hpp"
+#include "daemon/service.hpp"
+#include "pki/verdict.hpp"
+
+namespace certline::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::seconds kDrain{4};  // of the 5 s a supervisor is promised
+
+UtcTime wall_clock() { return std::time(nullptr); }
+
+void prepare_process() {
+  std::signal(SIGPIPE, SIG_IGN);
+  const rlimit no_core{0, 0};  // a dump would hold API keys
+  ::setrlimit(RLIMIT_CORE, &no_core);
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) == 0) {
+    files.rlim_cur = files.rlim_max;
+    ::setrlimit(RLIMIT_NOFILE, &files);
+  }
+}
+
+std::string trust_file_of(const Config& config) {
+  return config.scanner.trust_file.empty() ? pki::TrustStore::system_file()
+                                           : config.scanner.trust_file;
+}
+
+// Everything that lives as long as the daemon serves. Members are destroyed last to first.
+class Process {
+ public:
+  Process(std::string config_file, Config config)
+      : config_file_(std::move(config_file)),
+        settings_(make_settings(std::move(config))),
+        log_(settings_->config.log.level) {}
+
+  int run();
+
+ private:
+  Result<void> start();
+  void load_intermediates();
+  void watch_signals();
+  void reload();
+  void watch_heartbeat();
+  void beat_round();
+  void stop(int status);
+
+  const std::string config_file_;
+  SettingsPtr settings_;
+  Log log_;
+  Gauges gauges_;
+  asio::io_context main_{1};
+  asio::signal_set signals_{main_};
+  asio::steady_timer watchdog_{main_};
+  std::uint64_t watchdog_us_ = 0;
+  std::shared_ptr<std::atomic<int>> beats_missing_ = std::make_shared<std::atomic<int>>(0);
+  int exit_status_ = 0;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<Service> service_;
+  std::shared_ptr<pki::IntermediatePool> pool_;
+  std::shared_ptr<pki::Verifier> verifier_;
+  std::unique_ptr<LineServer> server_;
+  std::unique_ptr<ScanDriver> driver_;
+  std::unique_ptr<scanner::Scanner> scanner_;
+};
+
+Result<void> Process::start() {
+  const Config& config = settings_->config;
+  auto trust = pki::TrustStore::load(trust_file_of(config));
+  if (!trust) return trust.error();
+  auto store = store::Store::open({config.store.path, config.store.map_size, false});
+  if (!store) return store.error();
+  store_ = std::move(*store);
+
+  service_ = std::make_unique<Service>(
+      ServiceParts{*store_, log_, gauges_, wall_clock, Entropy::system(), kVersion});
+  pool_ = pki::IntermediatePool::create();
+  load_intermediates();
+  verifier_ = pki::Verifier::create(*trust, pool_);
+  scanner_ = scanner::Scanner::create(config.scanner_settings(), verifier_, wall_clock);
+  server_ = std::make_unique<LineServer>(*service_, log_, gauges_, settings_);
+  driver_ = std::make_unique<ScanDriver>(
+      ScanDriverParts{*service_, *scanner_, *pool_,
+                      [this](EndpointId id) { server_->endpoint_scanned(id); }},
+      config.scanner.concurrency);
+  service_->on_due_changed([this] { driver_->wake(); });
+  service_->on_panic([this] {
+    asio::post(main_, [this] {
+      log_.write(LogLevel::error, "store_panic",
+                 {{"do", "restart; if it repeats, check the disk and restore a backup"}});
+      stop(1);
+    });
+  });
+  const auto bound = server_->start();
+  if (!bound) return bound.error();
+  driver_->start();
+  for (const ListenAddress& address : *bound) {
+    log_.write(LogLevel::info, "listening", {{"protocol", "line"}, {"address", address.to_string()}});
+  }
+  log_.write(LogLevel::info, "ready",
+             {{"version", kVersion}, {"roots", static_cast<std::int64_t>((*trust)->size())}});
+  return {};
+}
+
+void Process::load_intermediates() {
+  for (auto& [sha256, der] : store_->read().intermediates()) pool_->add({sha256, std::move(der)});
+}
+
+void Process::watch_signals() {
+  signals_.async_wait([this](const boost::system::error_code& ec, int number) {
+    if (ec) return;
+    if (number == SIGHUP) {
+      reload();
+      return watch_signals();
+    }
+    log_.write(LogLevel::info, "stopping", {{"signal", number}});
+    stop(0);
+  });
+}
+
+void Process::reload() {
+  ::sd_notify(0, "RELOADING=1");
+  const auto finish = [this](LogLevel level, std::string_view event, std::string_view why) {
+    log_.write(level, event, {{"file", config_file_}, {"detail", why}});
+    ::sd_notify(0, "READY=1");
+  };
+  auto config = config_file_.empty() ? Result<Config>(Config{}) : load_config(config_file_);
+  if (!config) return finish(LogLevel::error, "reload_refused", config.error().detail);
+  auto trust = pki::TrustStore::load(trust_file_of(*config));
+  if (!trust) return finish(LogLevel::error, "reload_refused", trust.error().detail);
+
+  const Config& old = settings_->config;
+  const bool needs_restart = config->store.path != old.store.path ||
+                             config->store.map_size != old.store.map_size ||
+                             config->line.listen != old.line.listen ||
+                             config->line.threads != old.line.threads ||
+                             config->scanner.threads != old.scanner.threads;
+  settings_ = make_settings(std::move(*config));
+  log_.set_level(settings_->config.log.level);
+  verifier_->set_trust(*trust);
+  scanner_->reconfigure(settings_->config.scanner_settings());
+  driver_->set_concurrency(settings_->config.scanner.concurrency);
+  server_->reload(settings_);
+  finish(LogLevel::info, "reloaded",
+         needs_restart ? "store.*, line.listen and *.threads take effect at the next start" : "all");
+}
+
+void Process::watch_heartbeat() {
+  if (::sd_watchdog_enabled(0, &watchdog_us_) > 0) beat_round();
+}
+
+// The supervisor hears a heartbeat only after every event loop has run something since the last one.
+void Process::beat_round() {
+  if (beats_missing_->load() == 0) {
+    ::sd_notify(0, "WATCHDOG=1");
+    beats_missing_->store(static_cast<int>(server_->thread_count()) + 1);
+    const auto beat = [missing = beats_missing_] { missing->fetch_sub(1); };
+    server_->heartbeat(beat);
+    driver_->heartbeat(beat);
+  }
+  watchdog_.expires_after(std::chrono::microseconds(watchdog_us_ / 3));
+  watchdog_.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec) beat_round();
+  });
+}
+
+void Process::stop(int status) {
+  exit_status_ = status;
+  main_.stop();
+}
+
+int Process::run() {
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);
+  if (auto started = start(); !started) {
+    log_.write(LogLevel::error, "cannot_start", {{"why", started.error().detail}});
+    return 1;
+  }
+  watch_signals();
+  ::sd_notify(0, "READY=1");
+  watch_heartbeat();
+  main_.run();
+  ::sd_notify(0, "STOPPING=1");
+  scanner_.reset();
+  driver_.reset();
+  server_->drain(kDrain);
+  server_.reset();
+  store_.reset();
+  log_.write(LogLevel::info, "stopped");
+  return exit_status_;
+}
+
+}  // namespace
+
+const char* const kVersion = CERTLINE_VERSION;
+
+int serve(const std::string& config_file) {
+  auto config = config_file.empty() ? Result<Config>(Config{}) : load_config(config_file);
+  if (!config) {
+    Log(LogLevel::info).write(LogLevel::error, "cannot_start", {{"why", config.error().detail}});
+    return 1;
+  }
+  prepare_process();
+  return Process(config_file, std::move(*config)).run();
+}
+
+}  // namespace certline::daemon

@@ -1,0 +1,85 @@
+// From an observation to records. The rules are inventory's; here they meet the store, inside the
+// write transaction, so that the endpoint judged is the endpoint written.
+#include <algorithm>
+
+#include "daemon/scan_driver.hpp"
+#include "inventory/rollup.hpp"
+
+namespace certline::daemon {
+namespace {
+
+using store::WriteView;
+using Ders = std::vector<std::pair<Sha256, std::vector<std::uint8_t>>>;
+
+constexpr std::size_t kWatchersPerScan = 10'000;
+
+// Marks the announced leaves that every address serves now; true while some are still awaited.
+bool settle_expectations(WriteView& view, EndpointId endpoint,
+                         const std::vector<AddressRecord>& addresses, UtcTime now) {
+  bool open = false;
+  for (const auto& [account, canonical] : view.watchers(endpoint, kWatchersPerScan)) {
+    auto watch = view.watch(account, canonical);
+    if (!watch || !watch->expected || watch->expected_met_utc != 0) continue;
+    if (!serves_everywhere(addresses, *watch->expected)) {
+      open = true;
+      continue;
+    }
+    watch->expected_met_utc = now;
+    view.put_watch(account, canonical, *watch);
+  }
+  return open;
+}
+
+UtcTime shortest_lifetime(const std::vector<AddressRecord>& addresses) {
+  UtcTime shortest = 0;
+  for (const AddressRecord& address : addresses) {
+    const UtcTime lifetime = address.not_after_utc - address.not_before_utc;
+    if (address.chain.empty() || lifetime <= 0) continue;
+    shortest = shortest == 0 ? lifetime : std::min(shortest, lifetime);
+  }
+  return shortest;
+}
+
+Ders ders_of(const Observation& seen, const IpAddress& address) {
+  Ders ders;
+  for (const AddressObservation& observed : seen.addresses) {
+    if (observed.address != address) continue;
+    for (const ObservedCertificate& c : observed.chain) ders.emplace_back(c.sha256, c.der);
+  }
+  return ders;
+}
+
+}  // namespace
+
+void apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
+                const Observation& seen, UtcTime now, const Random& random) {
+  const auto endpoint = view.endpoint(id);
+  if (!endpoint || endpoint->host != target.host || endpoint->port != target.port ||
+      endpoint->starttls != target.starttls) {
+    return;
+  }
+  ScanOutcome outcome = apply_observation(*endpoint, view.addresses(id), seen);
+  for (const IpAddress& gone : outcome.gone) view.remove_address(id, gone);
+  for (const AddressRecord& address : outcome.addresses) {
+    view.put_address(id, address, ders_of(seen, address.address), now);
+  }
+  for (const HistoryRecord& change : outcome.changes) view.append_history(id, change);
+
+  EndpointRecord& next = outcome.endpoint;
+  if (next.expectation_open) {
+    next.expectation_open = settle_expectations(view, id, outcome.addresses, now);
+    if (!next.expectation_open) next.expectation_step = 0;
+  }
+  // Asked for while this one was under way: that scan is still owed.
+  const bool owed = endpoint->next_scan_utc > seen.started_utc;
+  if (!owed) {
+    next.next_scan_utc = next_scan(next, shortest_lifetime(outcome.addresses), now, random);
+  }
+  if (next.expectation_open) ++next.expectation_step;
+  view.put_endpoint(next);
+  for (const ObservedCertificate& c : seen.proven_intermediates) {
+    view.put_intermediate(c.sha256, c.der);
+  }
+}
+
+}  // namespace certline::daemon

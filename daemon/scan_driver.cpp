@@ -1,0 +1,198 @@
+// One loop: what is due and not under way is started, as far as the concurrency allows. A due entry
+// leaves the index only when its scan is committed, so a crash loses no scan.
+#include "daemon/scan_driver.hpp"
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <thread>
+
+#include "inventory/schedule.hpp"
+
+namespace certline::daemon {
+namespace {
+
+namespace asio = boost::asio;
+
+constexpr std::chrono::seconds kTick{1};
+// A scan whose results could not be saved is not repeated before this.
+constexpr std::chrono::seconds kUnsavedPause{60};
+
+class StoredDueIndex final : public DueIndex {
+ public:
+  explicit StoredDueIndex(const store::ReadView& view) : view_(view) {}
+  std::vector<DueEntry> due(DueEntry after, UtcTime until, std::size_t most) const override {
+    return view_.due(after, until, most);
+  }
+
+ private:
+  const store::ReadView& view_;
+};
+
+}  // namespace
+
+struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
+  Impl(ScanDriverParts p, std::uint32_t most) : parts(std::move(p)), concurrency(most) {}
+
+  void tick();
+  void request_tick();
+  void schedule_tick(std::chrono::steady_clock::duration after);
+  void launch(EndpointId id, const store::ReadView& view);
+  void finished(EndpointId id, bool saved);
+
+  ScanDriverParts parts;
+  asio::io_context io{1};
+  asio::executor_work_guard<asio::io_context::executor_type> keep_running{io.get_executor()};
+  asio::steady_timer timer{io};
+  std::unique_ptr<Dispatcher> dispatcher;
+  std::uint32_t concurrency;
+  std::atomic<bool> tick_requested{false};
+  std::thread thread;
+};
+
+namespace {
+
+class ScanJob final : public store::WriteJob {
+ public:
+  ScanJob(std::weak_ptr<ScanDriver::Impl> driver, ScanDriverParts parts, EndpointId id,
+          scanner::Target target, Observation seen)
+      : driver_(std::move(driver)),
+        parts_(std::move(parts)),
+        id_(id),
+        target_(std::move(target)),
+        seen_(std::move(seen)) {}
+
+  void apply(store::WriteView& view) override {
+    const Service& service = parts_.service;
+    const Random random = [&service] { return service.parts().entropy.number(); };
+    apply_scan(view, id_, target_, seen_, service.now(), random);
+  }
+
+  void done(store::CommitOutcome outcome) override {
+    const bool saved = outcome == store::CommitOutcome::committed;
+    if (!saved) {
+      const Error error = parts_.service.commit_error(outcome);
+      parts_.service.parts().log.write_limited(
+          LogLevel::error, "scan_not_saved", {{"host", target_.host}, {"why", error.detail}});
+    }
+    if (const auto driver = driver_.lock()) {
+      asio::post(driver->io, [driver, id = id_, saved] { driver->finished(id, saved); });
+    }
+    if (saved) parts_.scanned(id_);
+  }
+
+ private:
+  const std::weak_ptr<ScanDriver::Impl> driver_;
+  const ScanDriverParts parts_;
+  const EndpointId id_;
+  const scanner::Target target_;
+  const Observation seen_;
+};
+
+void log_scan(Log& log, const scanner::Target& target, const Observation& seen) {
+  if (!log.enabled(LogLevel::debug)) return;
+  for (const AddressObservation& a : seen.addresses) {
+    log.write(LogLevel::debug, "scanned",
+              {{"host", target.host},
+               {"port", target.port},
+               {"address", a.address.to_string()},
+               {"state", scan_state_name(a.state)},
+               {"detail", a.detail}});
+  }
+  if (seen.addresses.empty()) {
+    log.write(LogLevel::debug, "scanned",
+              {{"host", target.host},
+               {"port", target.port},
+               {"state", scan_state_name(seen.resolution)},
+               {"detail", seen.detail}});
+  }
+}
+
+}  // namespace
+
+void ScanDriver::Impl::launch(EndpointId id, const store::ReadView& view) {
+  const auto endpoint = view.endpoint(id);
+  if (!endpoint) return dispatcher->finished(id);
+  scanner::Target target{endpoint->host, endpoint->port, endpoint->starttls};
+  auto done = [weak = weak_from_this(), parts = parts, id, target](Observation seen) {
+    log_scan(parts.service.parts().log, target, seen);
+    for (const ObservedCertificate& c : seen.proven_intermediates) parts.pool.add(c);
+    parts.service.parts().store.submit(
+        std::make_unique<ScanJob>(weak, parts, id, target, std::move(seen)));
+  };
+  parts.scanner.scan(target, std::move(done));
+}
+
+void ScanDriver::Impl::tick() {
+  const UtcTime now = parts.service.now();
+  try {
+    const store::ReadView view = parts.service.parts().store.read();
+    if (!dispatcher) {
+      const std::uint64_t overdue = view.due_count(now - 1);
+      dispatcher = std::make_unique<Dispatcher>(now, overdue);
+    }
+    if (dispatcher->in_flight() < concurrency) {
+      const StoredDueIndex index(view);
+      for (const EndpointId id :
+           dispatcher->take(index, now, concurrency - dispatcher->in_flight())) {
+        launch(id, view);
+      }
+    }
+    parts.service.parts().gauges.scans_in_flight.store(dispatcher->in_flight());
+  } catch (const std::exception& failure) {
+    parts.service.parts().log.write_limited(LogLevel::error, "schedule_failed",
+                                            {{"what", failure.what()}});
+  }
+  schedule_tick(kTick);
+}
+
+// However many scans end or names arrive meanwhile, one look at the index serves them all.
+void ScanDriver::Impl::request_tick() {
+  if (tick_requested.exchange(true)) return;
+  asio::post(io, [this] {
+    tick_requested = false;
+    tick();
+  });
+}
+
+void ScanDriver::Impl::schedule_tick(std::chrono::steady_clock::duration after) {
+  timer.expires_after(after);
+  timer.async_wait([this](const boost::system::error_code& ec) {
+    if (!ec) tick();
+  });
+}
+
+void ScanDriver::Impl::finished(EndpointId id, bool saved) {
+  if (saved) {
+    dispatcher->finished(id);
+    return request_tick();
+  }
+  auto pause = std::make_shared<asio::steady_timer>(io, kUnsavedPause);
+  pause->async_wait([this, pause, id](const boost::system::error_code& ec) {
+    if (!ec) dispatcher->finished(id);
+  });
+}
+
+ScanDriver::ScanDriver(ScanDriverParts parts, std::uint32_t concurrency)
+    : impl_(std::make_shared<Impl>(std::move(parts), concurrency)) {}
+
+ScanDriver::~ScanDriver() {
+  impl_->io.stop();
+  if (impl_->thread.joinable()) impl_->thread.join();
+}
+
+void ScanDriver::start() {
+  impl_->schedule_tick(std::chrono::seconds(0));
+  impl_->thread = std::thread([impl = impl_] { impl->io.run(); });
+}
+
+void ScanDriver::wake() { impl_->request_tick(); }
+
+void ScanDriver::set_concurrency(std::uint32_t concurrency) {
+  asio::post(impl_->io, [impl = impl_.get(), concurrency] { impl->concurrency = concurrency; });
+}
+
+void ScanDriver::heartbeat(std::function<void()> beat) { asio::post(impl_->io, std::move(beat)); }
+
+}  // namespace certline::daemon

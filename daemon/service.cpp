@@ -1,0 +1,120 @@
+// The reading half of the service. Each read is one short transaction that looks up the key, the
+// watch and the endpoint; the roll-up is already in the endpoint's record.
+#include "daemon/service.hpp"
+
+#include "inventory/rollup.hpp"
+#include "pki/digest.hpp"
+
+namespace certline::daemon {
+namespace {
+
+constexpr std::size_t kPageNames = 200;  // more than fit one reply
+
+Error unknown_key() {
+  return {ErrorKind::key_unknown,
+          "this API key is unknown here; register it with: command add domain D apikey K"};
+}
+
+Error unknown_name() {
+  return {ErrorKind::not_registered,
+          "this name is not watched with this key; register it with: command add domain D apikey K"};
+}
+
+}  // namespace
+
+SettingsPtr make_settings(Config config) {
+  auto policy = config.scanner_settings().policy;
+  return std::make_shared<const Settings>(Settings{std::move(config), std::move(policy)});
+}
+
+Service::Service(ServiceParts parts) : parts_(std::move(parts)), started_utc_(parts_.clock()) {}
+
+Service::Read Service::read(const Request& request, const Settings&, UtcTime received_utc) const {
+  try {
+    if (const auto* expiration = std::get_if<GetExpiration>(&request)) {
+      return read_expiration(*expiration, received_utc);
+    }
+    if (const auto* domains = std::get_if<ListDomains>(&request)) return {read_domains(*domains), {}};
+    if (std::holds_alternative<NewKey>(request)) {
+      return {ReplyBody{KeyCreated{parts_.entropy.api_key()}}, {}};
+    }
+    if (const auto* help = std::get_if<Help>(&request)) return {ReplyBody{HelpText{help->on}}, {}};
+    if (std::holds_alternative<GetStatus>(request)) return {read_status(), {}};
+    return {ReplyBody{Pong{}}, {}};
+  } catch (const store::CorruptValue& damage) {
+    parts_.log.write_limited(LogLevel::error, "store_damaged", {{"what", damage.what()}});
+    return {Error{ErrorKind::internal, "a stored value is damaged; the operator should restore a backup"},
+            {}};
+  } catch (const store::StoreFailure& failure) {
+    parts_.log.write_limited(LogLevel::error, "store_failed", {{"what", failure.what()}});
+    return {Error{ErrorKind::unavailable, "the store cannot be read now; try again later"}, {}};
+  }
+}
+
+Service::Read Service::read_expiration(const GetExpiration& request, UtcTime received_utc) const {
+  const store::ReadView view = parts_.store.read();
+  const auto key = view.key(pki::sha256(request.key.text()));
+  if (!key) return {unknown_key(), {}};
+  const auto watch = view.watch(key->account, request.domain.canonical());
+  if (!watch) return {unknown_name(), {}};
+  const auto endpoint = view.endpoint(watch->endpoint);
+  if (!endpoint) throw store::CorruptValue("a watch without its endpoint");
+
+  const UtcTime now = parts_.clock();
+  std::optional<EndpointId> wait_for;
+  const bool fresh = endpoint->last_scan_utc != 0 && endpoint->last_scan_utc >= received_utc &&
+                     endpoint->next_scan_utc > now;
+  if (request.wait_s > 0 && !fresh) wait_for = endpoint->id;
+  if (!request.ip) {
+    return {ReplyBody{report(request.domain.input(), *watch, *endpoint, now)}, wait_for};
+  }
+  const auto address = view.address(endpoint->id, *request.ip);
+  if (address) {
+    return {ReplyBody{report_address(request.domain.input(), *watch, *endpoint, *address, now)},
+            wait_for};
+  }
+  return {Error{ErrorKind::not_registered, request.ip->to_string() +
+                                               " is not an address of this name; leave ip out to see "
+                                               "what is known of it"},
+          wait_for};
+}
+
+Reply Service::read_domains(const ListDomains& request) const {
+  const store::ReadView view = parts_.store.read();
+  const auto key = view.key(pki::sha256(request.key.text()));
+  if (!key) return unknown_key();
+  const std::string after = request.after ? request.after->canonical() : std::string();
+  DomainPage page;
+  for (auto& [name, watch] : view.watches(key->account, after, kPageNames + 1)) {
+    if (page.names.size() == kPageNames) {
+      page.more = true;
+      break;
+    }
+    page.names.push_back(std::move(name));
+  }
+  return ReplyBody{std::move(page)};
+}
+
+Reply Service::read_status() const {
+  const store::Counts counts = parts_.store.read().counts();
+  StatusReport status;
+  status.version = parts_.version;
+  status.uptime_s = parts_.clock() - started_utc_;
+  status.accounts = counts.accounts;
+  status.names = counts.watches;
+  status.endpoints = counts.endpoints;
+  status.certificates = counts.certificates;
+  status.connections = parts_.gauges.connections.load(std::memory_order_relaxed);
+  status.scans_in_flight = parts_.gauges.scans_in_flight.load(std::memory_order_relaxed);
+  return ReplyBody{std::move(status)};
+}
+
+Error Service::commit_error(store::CommitOutcome outcome) const {
+  if (outcome == store::CommitOutcome::full) {
+    return {ErrorKind::store_full, "the store is full; the operator should raise store.map_size"};
+  }
+  if (outcome == store::CommitOutcome::panic && panic_) panic_();
+  return {ErrorKind::unavailable, "the store could not save this; nothing was changed, try again later"};
+}
+
+}  // namespace certline::daemon

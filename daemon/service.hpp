@@ -1,0 +1,86 @@
+#pragma once
+// The handlers: one Request in, one Reply out, whichever wire it came by. Reads run inline on the
+// caller's thread; writes are queued to the store's writer and answered after their commit.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "daemon/config.hpp"
+#include "daemon/entropy.hpp"
+#include "daemon/log.hpp"
+#include "protocol/request.hpp"
+#include "store/store.hpp"
+
+namespace certline::daemon {
+
+// A configuration and what is derived from it, immutable; a reload hands out a new one.
+struct Settings {
+  Config config;
+  std::shared_ptr<const scanner::AddressPolicy> policy;
+};
+using SettingsPtr = std::shared_ptr<const Settings>;
+SettingsPtr make_settings(Config config);
+
+// Figures that other parts keep and `command status` shows.
+struct Gauges {
+  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> scans_in_flight{0};
+};
+
+struct ServiceParts {
+  store::Store& store;
+  Log& log;
+  Gauges& gauges;
+  std::function<UtcTime()> clock;
+  Entropy entropy;
+  std::string version;
+};
+
+// Thread-safe.
+class Service {
+ public:
+  // Called on the writer thread; hand over to your own at once.
+  using Answer = std::function<void(Reply)>;
+
+  explicit Service(ServiceParts parts);
+
+  struct Read {
+    Reply reply;
+    // Set where `wait` is not satisfied yet: ask again when this endpoint was scanned.
+    std::optional<EndpointId> wait_for;
+  };
+  // For requests with !is_write(). `received_utc` is when the request arrived (for `wait`).
+  Read read(const Request& request, const Settings& settings, UtcTime received_utc) const;
+
+  // For requests with is_write().
+  void write(const Request& request, SettingsPtr settings, Answer answer);
+
+  UtcTime now() const { return parts_.clock(); }
+
+  // Wiring, before any thread starts. `on_due_changed`: some endpoint may be due earlier than before.
+  // `on_panic`: the store is unusable. Both are called on the writer thread.
+  void on_due_changed(std::function<void()> call) { due_changed_ = std::move(call); }
+  void on_panic(std::function<void()> call) { panic_ = std::move(call); }
+
+  // For jobs: what a failed commit means, told once.
+  Error commit_error(store::CommitOutcome outcome) const;
+  const ServiceParts& parts() const { return parts_; }
+  void due_changed() const {
+    if (due_changed_) due_changed_();
+  }
+
+ private:
+  Read read_expiration(const GetExpiration& request, UtcTime received_utc) const;
+  Reply read_domains(const ListDomains& request) const;
+  Reply read_status() const;
+
+  ServiceParts parts_;
+  UtcTime started_utc_;
+  std::function<void()> due_changed_;
+  std::function<void()> panic_;
+};
+
+}  // namespace certline::daemon

@@ -1,0 +1,63 @@
+#pragma once
+// Who is connected from where, and how fast each source and each key may ask. Bounded memory:
+// a source without connections and with a full bucket is forgotten.
+
+#include <chrono>
+#include <cstdint>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "protocol/ip_address.hpp"
+#include "protocol/limits.hpp"
+#include "protocol/values.hpp"
+
+namespace certline::daemon {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+// The part of an address that counts as one source: IPv4 whole, IPv6 its /64.
+IpAddress source_prefix(const IpAddress& address);
+bool is_loopback(const IpAddress& address);
+
+// `burst` requests at once, refilled at `per_minute`. Not thread-safe.
+class TokenBucket {
+ public:
+  // 0: allowed. Otherwise the seconds until the next one will be.
+  std::uint32_t take(std::uint32_t per_minute, std::uint32_t burst, SteadyTime now);
+  bool full(std::uint32_t per_minute, SteadyTime now) const;
+
+ private:
+  double spent_ = 0;  // tokens missing from a full bucket, at last_
+  SteadyTime last_{};
+};
+
+// Thread-safe.
+class SourceLimits {
+ public:
+  // A new connection; false when the source has `most` already. Pair with disconnected().
+  bool connected(const IpAddress& source, std::uint32_t most);
+  void disconnected(const IpAddress& source);
+
+  // Seconds to wait before this request, 0 for none. `key` may be empty.
+  std::uint32_t request(const IpAddress& source, std::string_view key, const RateLimits& limits,
+                        SteadyTime now);
+
+ private:
+  struct Source {
+    std::uint32_t connections = 0;
+    TokenBucket bucket;
+  };
+  struct PrefixHash {
+    std::size_t operator()(const IpAddress& a) const;
+  };
+  void forget_idle(const RateLimits& limits, SteadyTime now);
+
+  std::mutex mutex_;
+  std::unordered_map<IpAddress, Source, PrefixHash> sources_;
+  std::unordered_map<std::string, TokenBucket> keys_;
+  std::size_t forget_at_ = 4096;
+};
+
+}  // namespace certline::daemon

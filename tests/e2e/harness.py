@@ -281,7 +281,7 @@ class Daemon(Process):
 
 
 def complete_config(config, store):
-    """Adds what a test must not take from the defaults: where the store is, and a free port."""
+    """Adds what a test must not take from the defaults: store, port, resolver."""
     sections = {"": []}
     name = ""
     for line in config.strip().splitlines():
@@ -299,6 +299,7 @@ def complete_config(config, store):
 
     default("store", "path", f'"{store}"')
     default("line", "listen", '["127.0.0.1:0"]')
+    default("scanner", "resolvers", '["127.0.0.1:9"]')  # nobody: no test asks the real DNS
     text = "".join(f"[{name}]\n" * bool(name) + "\n".join(lines) + "\n"
                    for name, lines in sections.items())
     return text.replace("{store}", str(store))

@@ -1,209 +1,136 @@
-"""Real servers, each from a configuration of its own in a directory of its own, at a free port."""
-
-import os
-import pathlib
-import pwd
-import shutil
-
-from harness import Server, accepts, free_port, run, wait_for
-
-
-def nginx(directory, certificate):
-    port = free_port()
-    directory = pathlib.Path(directory)
-    (directory / "nginx.conf").write_text(f"""
-user root;
-daemon off;
-worker_processes 1;
-pid {directory}/nginx.pid;
-error_log stderr;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {directory}/body;
-  proxy_temp_path {directory}/proxy;
-  fastcgi_temp_path {directory}/fastcgi;
-  uwsgi_temp_path {directory}/uwsgi;
-  scgi_temp_path {directory}/scgi;
-  server {{
-    listen 127.0.0.1:{port} ssl http2;
-    ssl_certificate {certificate.chain};
-    ssl_certificate_key {certificate.key};
-    return 204;
-  }}
-}}
-""")
-    return Server(["nginx", "-p", directory, "-c", directory / "nginx.conf", "-e", "stderr"], port)
-
-
-def gnutls_serv(certificate, priority="NORMAL", arguments=("--disable-client-cert",)):
-    port = free_port()
-    return Server(["gnutls-serv", "--port", port, "--x509certfile", certificate.chain,
-                   "--x509keyfile", certificate.key, "--priority", priority, "--nodb", *arguments],
-                  port)
-
-
-# Before RFC 5746, only TLS 1.0: what a forgotten appliance speaks.
-OLD_PRIORITY = ("NORMAL:-VERS-ALL:+VERS-TLS1.0:%DISABLE_SAFE_RENEGOTIATION:%NO_EXTENSIONS:"
-                "%ALLOW_SMALL_RECORDS")
-CLIENT_CERTIFICATE = ("--require-client-cert", "--verify-client-cert")
-
-
-def dovecot(directory, certificate, ports):
-    """IMAP, POP3 and ManageSieve, all by STARTTLS; `ports` maps imap, pop3 and sieve."""
-    directory = pathlib.Path(directory)
-    (directory / "dovecot.conf").write_text(f"""
-protocols = imap pop3 sieve
-base_dir = {directory}/run
-state_dir = {directory}/state
-log_path = /dev/stderr
-listen = 127.0.0.1
-ssl = yes
-ssl_cert = <{certificate.chain}
-ssl_key = <{certificate.key}
-default_vsz_limit = 512M
-mail_location = maildir:{directory}/mail
-service imap-login {{
-  chroot =
-  inet_listener imap {{
-    port = {ports["imap"]}
-  }}
-  inet_listener imaps {{
-    port = 0
-  }}
-}}
-service pop3-login {{
-  chroot =
-  inet_listener pop3 {{
-    port = {ports["pop3"]}
-  }}
-  inet_listener pop3s {{
-    port = 0
-  }}
-}}
-service managesieve-login {{
-  chroot =
-  inet_listener sieve {{
-    port = {ports["sieve"]}
-  }}
-}}
-passdb {{
-  driver = static
-  args = nopassword=y
-}}
-userdb {{
-  driver = static
-  args = uid=dovecot gid=dovecot home={directory}/home
-}}
-""")
-    server = Server(["dovecot", "-F", "-c", directory / "dovecot.conf"], ports["imap"])
-    for port in ports.values():
-        wait_for(lambda: accepts(port), f"dovecot on {port}")
-    return server
-
-
-POSTFIX_MASTER = """
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup   unix n - n - 0 cleanup
-tlsmgr    unix - - n 1000? 1 tlsmgr
-rewrite   unix - - n - - trivial-rewrite
-anvil     unix - - n - 1 anvil
-scache    unix - - n - 1 scache
-proxymap  unix - - n - - proxymap
-postlog   unix-dgram n - n - 1 postlogd
+#!/usr/bin/env python3
+"""Real servers, each scanned through the daemon by STARTTLS or TLS: the certificate it serves, the state
+it is in. The certificate is the one openssl read from the file, seen through `expiration … ip`.
 """
 
+import subprocess
+import sys
 
-def postfix(directory, certificate):
-    port = free_port()
-    directory = pathlib.Path(directory)
-    config, queue, data = (directory / name for name in ("postfix", "queue", "data"))
-    for path in (config, queue, data):
-        path.mkdir()
-    shutil.chown(data, "postfix")
-    for name in ("pid", "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold",
-                 "incoming", "private", "saved", "trace", "public", "maildrop"):
-        (queue / name).mkdir()
-        if name != "pid":
-            shutil.chown(queue / name, "postfix")
-    (config / "main.cf").write_text(f"""
-compatibility_level = 3.6
-queue_directory = {queue}
-data_directory = {data}
-myhostname = mail.demo.test
-mydestination =
-inet_interfaces = loopback-only
-alias_maps =
-alias_database =
-maillog_file = /dev/stdout
-smtpd_tls_security_level = may
-smtpd_tls_chain_files = {certificate.key} {certificate.chain}
-smtpd_peername_lookup = no
-smtp_tls_security_level = none
-""")
-    (config / "master.cf").write_text(POSTFIX_MASTER.format(port=port))
-    return Server(["/usr/lib/postfix/sbin/master", "-c", config, "-s"], port)
+sys.dont_write_bytecode = True
+from harness import (Authority, Daemon, check, equal, free_port, loopback_config, main,  # noqa: E402
+                     need_root, s_server)
+import real_servers  # noqa: E402
+
+KEY = "0123456789abcdef"
 
 
-def vsftpd(directory, certificate):
-    port = free_port()
-    directory = pathlib.Path(directory)
-    empty = directory / "empty"
-    empty.mkdir()
-    (directory / "vsftpd.conf").write_text(f"""
-listen=YES
-listen_address=127.0.0.1
-listen_port={port}
-background=NO
-anonymous_enable=YES
-anon_root={empty}
-ftp_username=nobody
-nopriv_user=nobody
-secure_chroot_dir={empty}
-ssl_enable=YES
-allow_anon_ssl=YES
-rsa_cert_file={certificate.chain}
-rsa_private_key_file={certificate.key}
-ssl_ciphers=HIGH
-seccomp_sandbox=NO
-xferlog_enable=NO
-""")
-    return Server(["vsftpd", directory / "vsftpd.conf"], port)
+class Site:
+    """An authority, a healthy certificate and a daemon that trusts it."""
+
+    def __init__(self, directory):
+        self.directory = directory
+        self.authority = Authority(directory / "ca")
+        self.good = self.authority.issue(["127.0.0.1"], rsa=True)  # RSA: the oldest can use it
+        self.daemon = Daemon(directory, loopback_config(self.authority))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self.daemon.__exit__(*details)
+
+    def scan(self, port, starttls, certificate, problem="none", trusted="true"):
+        name = f"127.0.0.1:{port}"
+        with self.daemon.line() as line:
+            added = line.request(f"command add domain {name} apikey {KEY} starttls {starttls}")
+            equal(added.code, 200, f"add {name}: {added}")
+            whole = line.request(f"command expiration domain {name} apikey {KEY} wait 30")
+            one = line.request(f"command expiration domain {name} apikey {KEY} ip 127.0.0.1")
+        wanted = {"problem": problem, "trusted": trusted, "addresses": "1",
+                  "certificate_found": "true" if certificate else "false",
+                  "renewal_utc": str(certificate.not_after) if certificate else "0"}
+        for reply in (whole, one):
+            got = {key: reply.pairs.get(key) for key in wanted}
+            equal(got, wanted, f"{starttls} on {port}: {reply}")
+        equal(one.pairs.get("certificate_sha256"), certificate.sha256 if certificate else None,
+              f"{starttls} on {port}: {one}")
+        return one
 
 
-def postgres(directory, certificate):
-    """Refuses to run as root and to read a key that others may read."""
-    port = free_port()
-    directory = pathlib.Path(directory)
-    home = directory / "postgres"
-    home.mkdir()
-    key = home / "server.key"
-    shutil.copy(certificate.key, key)
-    key.chmod(0o600)
-    user = pwd.getpwnam("postgres")
-    for path in (home, key):
-        os.chown(path, user.pw_uid, user.pw_gid)
-    binaries = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"))
-    as_postgres = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"]
-    run(*as_postgres, binaries / "initdb", "--no-sync", "-A", "trust", "-D", home / "data",
-        cwd=directory, env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"})
-    settings = {"ssl": "on", "ssl_cert_file": certificate.chain, "ssl_key_file": key,
-                "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": home,
-                "fsync": "off"}
-    return Server([*as_postgres, binaries / "postgres", "-D", home / "data",
-                   *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))],
-                  port, cwd=directory)
+def nginx(directory):
+    with Site(directory) as site, real_servers.nginx(directory, site.good) as server:
+        site.scan(server.port, "none", site.good)
 
 
-def slapd(directory, certificate):
-    port = free_port()
-    directory = pathlib.Path(directory)
-    (directory / "slapd.conf").write_text(f"""
-include /etc/ldap/schema/core.schema
-pidfile {directory}/slapd.pid
-TLSCertificateFile {certificate.chain}
-TLSCertificateKeyFile {certificate.key}
-TLSVerifyClient never
-""")
-    return Server(["slapd", "-d", "0", "-f", directory / "slapd.conf", "-h",
-                   f"ldap://127.0.0.1:{port}"], port)
+def openssl_s_server(directory):
+    """Each state that a certificate can be in."""
+    with Site(directory) as site:
+        authority = site.authority
+        stranger = Authority(directory / "stranger", "somebody else's root")
+        cases = [
+            (site.good, "none", "true"),
+            (authority.issue(["127.0.0.1"], days=-3, age_days=90), "expired", "false"),
+            (authority.issue(["127.0.0.1"], days=90, age_days=-3), "not_yet_valid", "false"),
+            (authority.issue(["elsewhere.test"]), "wrong_host", "false"),
+            (stranger.issue(["127.0.0.1"]), "incomplete_chain", "false"),
+        ]
+        for certificate, problem, trusted in cases:
+            with s_server(certificate) as server:
+                site.scan(server.port, "none", certificate, problem, trusted)
+
+
+def gnutls_old_protocol(directory):
+    """TLS 1.0 without RFC 5746: the handshake is the client's to refuse, the verdict is the same."""
+    with Site(directory) as site, \
+            real_servers.gnutls_serv(site.good, real_servers.OLD_PRIORITY) as server:
+        modern = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}"],
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+        check("unsafe legacy renegotiation disabled" in modern.stderr
+              or "unsupported protocol" in modern.stderr,
+              f"this server is not as old as it should be: {modern.stderr}")
+        site.scan(server.port, "none", site.good)
+
+
+def gnutls_client_certificate(directory):
+    """Wants a certificate of ours, which there is none: the server's is read all the same."""
+    for version in ("TLS1.2", "TLS1.3"):
+        with Site(directory) as site, \
+                real_servers.gnutls_serv(site.good, f"NORMAL:-VERS-ALL:+VERS-{version}",
+                                         real_servers.CLIENT_CERTIFICATE) as server:
+            site.scan(server.port, "none", site.good, "client_certificate_required", "true")
+
+
+def dovecot(directory):
+    ports = {protocol: free_port() for protocol in ("imap", "pop3", "sieve")}
+    with Site(directory) as site, real_servers.dovecot(directory, site.good, ports):
+        for protocol, port in ports.items():
+            site.scan(port, protocol, site.good)
+
+
+def postfix(directory):
+    with Site(directory) as site, real_servers.postfix(directory, site.good) as server:
+        site.scan(server.port, "smtp", site.good)
+
+
+def vsftpd(directory):
+    with Site(directory) as site, real_servers.vsftpd(directory, site.good) as server:
+        site.scan(server.port, "ftp", site.good)
+
+
+def postgres(directory):
+    with Site(directory) as site, real_servers.postgres(directory, site.good) as server:
+        site.scan(server.port, "postgres", site.good)
+
+
+def slapd(directory):
+    with Site(directory) as site, real_servers.slapd(directory, site.good) as server:
+        site.scan(server.port, "ldap", site.good)
+
+
+def wrong_dialogue(directory):
+    """A web server is no mail server, and a mail server no web server: said as what it is."""
+    with Site(directory) as site:
+        with real_servers.postfix(directory, site.good) as server:
+            site.scan(server.port, "none", None, "not_tls", "false")
+        with real_servers.slapd(directory, site.good) as server:
+            with site.daemon.line() as line:
+                name = f"127.0.0.1:{server.port}"
+                line.request(f"command add domain {name} apikey {KEY} starttls postgres")
+                reply = line.request(f"command expiration domain {name} apikey {KEY} wait 30")
+                check(reply.pairs["problem"].startswith("starttls_")
+                      or reply.pairs["problem"] in ("timeout", "tls_error"), f"{reply}")
+
+
+need_root()
+main(nginx, openssl_s_server, gnutls_old_protocol, gnutls_client_certificate, dovecot, postfix,
+     vsftpd, postgres, slapd, wrong_dialogue)

@@ -195,13 +195,44 @@ class Player:
             raise Failure("the daemon neither reads nor closes") from None
         raise Failure(f"the daemon took {sent} bytes and still goes on")
 
+    def do_trickle(self, name, text):
+        """Goes on byte by byte, never done, until the daemon has something to say."""
+        line = self.connection(name)
+        for byte in self.outgoing(text):
+            line.send(bytes([byte]))
+            if select.select([line.socket], [], [], 0.1)[0]:
+                return
+        raise Failure("the daemon took it all and says nothing")
+
+    def do_until(self, name, text):
+        """until CODE TEXT: sends TEXT with {n} = 1, 2, … until that code comes; before it, 200."""
+        wanted, _, request = text.partition(" ")
+        for n in range(1, 1_000_000):
+            self.values["n"] = str(n)
+            reply = self.connection(name).request(self.fill(request))
+            if reply.code == int(wanted):
+                return
+            check(reply.code == 200, f"request {n}: {reply}")
+
+    def do_times(self, name, text):
+        """times N LINE: the same line N times over."""
+        count, _, line = text.partition(" ")
+        for _ in range(int(count)):
+            _, word, rest = self.split(line)
+            self.WORDS[word](self, name, rest)
+
     def do_restart(self, name, text):
         self.stop()
         self.start()
 
     def do_reload(self, name, text):
-        """reload: the configuration with this line added, by SIGHUP."""
-        self.config.append(text)
+        """reload: [SECTION.]KEY = VALUE: changes the configuration, then SIGHUP."""
+        section, key, value = re.fullmatch(r"(?:(\w+)\.)?(\w+) = (.*)", text).groups()
+        self.config = [line for line in self.config if not line.startswith(f"{key} =")]
+        if section:
+            self.config += [f"[{section}]", f"{key} = {value}"]
+        else:
+            self.config.insert(0, f"{key} = {value}")
         before = len(self.daemon.lines)
         self.daemon.write_config(self.fill("\n".join(self.config)))
         self.daemon.signal(signal.SIGHUP)
@@ -230,7 +261,8 @@ class Player:
         "config:": do_config, "endpoint:": do_endpoint, "unused:": do_unused, "->": do_send,
         "~>": do_send_bare, "=>": do_send_slowly, "<-": do_receive, "<=": do_receive_once,
         "silence": do_silence, "connect": do_connect, "half-close": do_half_close,
-        "closed": do_closed, "hang-up": do_hang_up, "flood": do_flood, "restart": do_restart,
+        "closed": do_closed, "hang-up": do_hang_up, "flood": do_flood,
+        "trickle": do_trickle, "until": do_until, "times": do_times, "restart": do_restart,
         "reload:": do_reload, "damage": do_damage, "shutdown": do_shutdown,
     }
 

@@ -18,6 +18,9 @@
 
 namespace certline::pki {
 
+struct Anchor;       // path_search.hpp
+struct Certificate;  // certificate.hpp
+
 // The roots, loaded once, immutable, shared by all threads.
 class TrustStore {
  public:
@@ -27,6 +30,10 @@ class TrustStore {
   virtual ~TrustStore() = default;
   virtual std::size_t size() const = 0;
   virtual const Sha256& version() const = 0;  // over all roots, whatever their order
+
+  // For the path search. The pointers live as long as the store.
+  virtual std::vector<const Anchor*> issuers_of(const Certificate& child) const = 0;
+  virtual const Anchor* find(const Sha256& sha256) const = 0;  // null: not a root
 };
 
 // Intermediates proven on some verified path, used to complete chains that were sent incompletely.
@@ -36,6 +43,9 @@ class IntermediatePool {
   virtual ~IntermediatePool() = default;
   virtual bool add(const ObservedCertificate& certificate) = 0;  // false: was there already
   virtual std::size_t size() const = 0;
+  // Those named as issuer by `child`: for the path search.
+  virtual std::vector<std::shared_ptr<const Certificate>> issuers_of(
+      const Certificate& child) const = 0;
   static std::shared_ptr<IntermediatePool> create(std::size_t most = 10'000);
 };
 
@@ -56,7 +66,12 @@ struct Verdict {
   std::vector<ObservedCertificate> proven_intermediates;  // of the accepted path, sent ones only
 };
 
-// Thread-safe. Cached by (leaf, sent certificates, name, trust store version, pool size, day).
+// Thread-safe. Cached by (leaf, sent certificates, name, staple, trust store version, pool size, day),
+// and no longer than until the next moment at which one of the dates involved begins or ends.
+//
+// The roots' own dates and constraints do not count (a root is a name and a key). Caps on the length
+// of validity by issue date hold for publicly trusted roots only; which roots are public is not known
+// here, so they are no reason against a certificate.
 class Verifier {
  public:
   virtual ~Verifier() = default;

@@ -1,0 +1,53 @@
+#pragma once
+// A certificate parsed once and shared by every path that goes through it. Immutable after parse();
+// its OpenSSL object has its extensions cached, so threads may read it at the same time.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "pki/openssl_handles.hpp"
+#include "protocol/values.hpp"
+
+namespace certline::pki {
+
+inline constexpr std::size_t kCertificateBytes = 1024 * 1024;  // a larger one is not looked at
+
+struct PublicKey {
+  std::string type;  // "RSA", "P-256", "secp256k1", "ED25519", "DSA"
+  int bits = 0;
+  bool explicit_curve = false;  // curve given by parameters instead of by name
+};
+
+// Errors (invalid_value): no key in it that this library can read.
+Result<PublicKey> public_key(const X509* certificate);
+
+struct Certificate;
+using CertificatePtr = std::shared_ptr<const Certificate>;
+
+struct Certificate {
+  CertificateHandle x509;
+  Sha256 sha256{};
+  unsigned long subject_hash = 0, issuer_hash = 0;   // of the canonical names (RFC 5280 7.1)
+  std::optional<UtcTime> not_before, not_after;      // unset where unreadable or not in RFC 5280 form
+  bool looks_self_signed = false;                    // own name as issuer, and nothing says otherwise
+  std::optional<PublicKey> key;
+  int digest_nid = 0;  // of the signature; NID_undef where the algorithm has none
+
+  // Null for more than kCertificateBytes, for anything that is no certificate, for trailing bytes.
+  static CertificatePtr parse(std::span<const std::uint8_t> der);
+  static CertificatePtr parse(std::span<const std::uint8_t> der, const Sha256& sha256);
+
+  bool names_as_issuer(const Certificate& other) const;  // canonical comparison
+  bool same_name_and_key(const Certificate& other) const;
+  bool signed_by(const Certificate& issuer) const;  // verifies the signature: costs
+  std::string short_name() const;                   // for people: at most 60 bytes, quoted
+};
+
+// How well what `child` says about its issuer's key fits `issuer`.
+enum class KeyIdMatch { match, unknown, mismatch };
+KeyIdMatch key_id_match(const Certificate& child, const Certificate& issuer);
+
+}  // namespace certline::pki

@@ -1,7 +1,7 @@
 #pragma once
 // The embedded store: typed tables in one LMDB environment, one writer thread with group commit.
-// Reads run inline on any thread in a short transaction; nothing read outlives its view (records are
-// copied out). FORMAT.md fixes the bytes.
+// Reads run inline on any thread in a short transaction; nothing read outlives its view (records
+// are copied out). FORMAT.md fixes the bytes.
 
 #include <cstdint>
 #include <functional>
@@ -20,8 +20,8 @@
 namespace certline::store {
 
 struct StoreSettings {
-  std::string path;                       // a directory; created with mode 700 if missing
-  std::uint64_t map_size = 16ull << 30;   // sparse; the most the file can grow to
+  std::string path;                      // a directory; created with mode 700 if missing
+  std::uint64_t map_size = 16ull << 30;  // sparse; the most the file can grow to
   bool read_only = false;
 };
 
@@ -30,9 +30,12 @@ struct Counts {
 };
 
 class Environment;  // hides lmdb.h
+class ReaderPool;
 
-// Typed reads inside one transaction. Not copyable, one thread, short-lived: never across a wait.
-// A value that fails its checksum or its schema throws CorruptValue.
+inline constexpr std::size_t kHistoryPerEndpoint = kAddressesPerEndpoint * kHistoryPerAddress;
+
+// Typed reads inside one transaction. Not copyable, one thread, short-lived: never across a wait,
+// and gone before its Store. A value that fails its checksum or its schema throws CorruptValue.
 class ReadView {
  public:
   virtual ~ReadView();
@@ -61,12 +64,15 @@ class ReadView {
 
  protected:
   friend class Store;
+  friend class ReaderPool;
   struct Impl;
   explicit ReadView(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };
 
-// Typed writes; exists only on the writer thread, inside a batch's transaction.
+// Typed writes; exists only on the writer thread, inside a batch's transaction. Certificates are
+// counted when the job ends: within a job the order of put_address(), append_history() and removals
+// is free, as long as each certificate named is stored before or among the job's `ders`.
 class WriteView : public ReadView {
  public:
   AccountId new_account_id();
@@ -78,31 +84,38 @@ class WriteView : public ReadView {
   void remove_watch(AccountId account, std::string_view canonical);  // also the watcher index
   // Writes the record and moves its due entry to next_scan_utc (none while watchers == 0).
   void put_endpoint(const EndpointRecord& record);
-  void remove_endpoint(EndpointId id);  // with addresses, history, due entry, certificate references
+  void remove_endpoint(
+      EndpointId id);  // with addresses, history, due entry, certificate references
   // Replaces what an address record says; keeps certificate reference counts right. Certificates of
   // `chain` that are not stored yet come from `ders`.
   void put_address(EndpointId endpoint, const AddressRecord& record,
                    const std::vector<std::pair<Sha256, std::vector<std::uint8_t>>>& ders,
                    UtcTime now);
   void remove_address(EndpointId endpoint, const IpAddress& address);  // its history stays
+  // Beyond kHistoryPerAddress of an address, or kHistoryPerEndpoint altogether, the oldest go.
   void append_history(EndpointId endpoint, const HistoryRecord& record);
   void put_intermediate(const Sha256& sha256, const std::vector<std::uint8_t>& der);
 
  private:
   friend class Store;
   using ReadView::ReadView;
+  void count(const std::vector<Sha256>& before, const std::vector<Sha256>& after);
+  void trim_history(EndpointId endpoint, const IpAddress& address);
+  void settle_certificates();  // at the end of each job
 };
 
 enum class CommitOutcome : std::uint8_t {
   committed,
   full,    // the map is full: nothing of this job was kept
-  failed,  // the commit failed (disk error): nothing of this job was kept
+  failed,  // apply() threw, or the commit failed (disk error): nothing of this job was kept
   panic,   // the environment is unusable: exit for the supervisor
 };
 
-// One write. apply() runs on the writer thread, possibly twice (when a batch is retried one by one
-// after a full map): it must start from its arguments each time. It may leave everything untouched.
-// done() runs on the writer thread after the commit; keep it short, hand over to another thread.
+// One write. apply() runs on the writer thread, possibly several times (when a batch is retried
+// after a full map or another job's failure): it must start from its arguments each time. It may
+// leave everything untouched. An exception out of it fails this job alone; it must not swallow
+// those of the view. done() runs on the writer thread after the commit; keep it short, hand over to
+// another thread.
 class WriteJob {
  public:
   virtual ~WriteJob() = default;
@@ -119,16 +132,22 @@ class Store {
   ReadView read() const;  // throws StoreFailure when no transaction can begin
 
   void submit(std::unique_ptr<WriteJob> job);  // thread-safe, FIFO
-  // Runs a function in a write and waits for its commit; for tests and tools, never on a server thread.
+  // Runs a function in a write and waits for its commit; for tests and tools, never on a server
+  // thread.
   CommitOutcome write(const std::function<void(WriteView&)>& apply);
 
-  double used_fraction() const;  // of the map
+  // Of the map, free pages not counted; measured after each batch, costs one load. A service
+  // refuses new names well before 1 (at 0.9, say): every update copies the pages it touches, so
+  // scans and renewals go on only while there is room for those.
+  double used_fraction() const;
   std::size_t queued() const;
 
+  // Both run in a process of their own beside the daemon, or on a store open in this process.
   // A consistent, compacted copy; while others read and write. DIR must not exist or be empty.
   static Result<void> backup(const StoreSettings& from, const std::string& dir);
   // Replaces the contents by those of a backup in one transaction, also under a running daemon.
-  // The backup is read and checked whole first; on an error nothing has changed.
+  // The backup is read and checked whole first; on an error nothing has changed. Identities given
+  // out since the backup are not given out again.
   static Result<void> restore(const StoreSettings& into, const std::string& dir);
 
  private:

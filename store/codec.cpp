@@ -1,0 +1,287 @@
+// Encoding is FlatBuffers' own; decoding first copies the value to aligned memory, because LMDB
+// aligns values to two bytes only, and then trusts nothing: checksum, verifier, ranges of numbers.
+#include "store/codec.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "store/checksum.hpp"
+#include "store/schema_generated.h"
+#include "store/store.hpp"
+
+namespace certline::store {
+namespace {
+
+using flatbuffers::FlatBufferBuilder;
+using flatbuffers::Offset;
+
+constexpr std::size_t kChecksumBytes = 4;
+
+template <class Table>
+std::string finish(FlatBufferBuilder& builder, Offset<Table> root) {
+  builder.Finish(root);
+  const ByteView body(builder.GetBufferPointer(), builder.GetSize());
+  const std::uint32_t crc = crc32c(body);
+  std::string out;
+  out.reserve(kChecksumBytes + body.size());
+  for (unsigned shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(crc >> shift));
+  out.append(body.begin(), body.end());
+  return out;
+}
+
+// A value in aligned memory, checked; the table lives as long as this does.
+template <class Table>
+class Decoded {
+ public:
+  explicit Decoded(ByteView value) {
+    if (value.size() < kChecksumBytes) throw CorruptValue("value too short");
+    const ByteView body = value.subspan(kChecksumBytes);
+    std::uint8_t* memory = small_.data();
+    if (body.size() > small_.size()) {
+      large_ = std::make_unique_for_overwrite<std::uint8_t[]>(body.size());
+      memory = large_.get();
+    }
+    std::copy(body.begin(), body.end(), memory);
+    std::uint32_t crc = 0;
+    for (std::size_t i = 0; i < kChecksumBytes; ++i)
+      crc |= static_cast<std::uint32_t>(value[i]) << (8 * i);
+    if (crc != crc32c({memory, body.size()})) throw CorruptValue("checksum mismatch");
+    flatbuffers::Verifier verifier(memory, body.size());
+    if (!verifier.VerifyBuffer<Table>(nullptr)) throw CorruptValue("not a table of this schema");
+    table_ = flatbuffers::GetRoot<Table>(memory);
+  }
+  const Table* operator->() const { return table_; }
+
+ private:
+  alignas(16) std::array<std::uint8_t, 1024> small_;
+  std::unique_ptr<std::uint8_t[]> large_;
+  const Table* table_ = nullptr;
+};
+
+template <class Struct, std::size_t N>
+Struct to_struct(const std::array<std::uint8_t, N>& bytes) {
+  static_assert(sizeof(Struct) == N);
+  Struct out;
+  std::memcpy(&out, bytes.data(), N);
+  return out;
+}
+
+template <std::size_t N, class Struct>
+std::array<std::uint8_t, N> required(const Struct* bytes) {
+  static_assert(sizeof(Struct) == N);
+  if (!bytes) throw CorruptValue("a required field is missing");
+  std::array<std::uint8_t, N> out;
+  std::memcpy(out.data(), bytes, N);
+  return out;
+}
+
+std::optional<Sha256> optional_hash(const flat::Hash* bytes) {
+  if (!bytes) return std::nullopt;
+  return required<32>(bytes);
+}
+
+std::string text(const flatbuffers::String* value) {
+  return value ? value->str() : std::string();
+}
+
+std::vector<std::uint8_t> blob(const flatbuffers::Vector<std::uint8_t>* value) {
+  if (!value) return {};
+  return {value->begin(), value->end()};
+}
+
+ScanState state(std::uint8_t number) {
+  const auto found = scan_state_by_number(number);
+  if (!found) throw CorruptValue("unknown scan state");
+  return *found;
+}
+
+std::uint8_t number(ScanState s) {
+  return static_cast<std::uint8_t>(s);
+}
+
+}  // namespace
+
+std::string encode(const MetaRecord& r) {
+  FlatBufferBuilder b(128);
+  return finish(b, flat::CreateMeta(b, r.format, r.next_account, r.next_endpoint));
+}
+
+void decode(ByteView value, MetaRecord& out) {
+  const Decoded<flat::Meta> t(value);
+  out = {t->format(), t->next_account(), t->next_endpoint()};
+}
+
+std::string encode(const ReferenceRecord& r) {
+  FlatBufferBuilder b(64);
+  return finish(b, flat::CreateReference(b, r.id));
+}
+
+void decode(ByteView value, ReferenceRecord& out) {
+  const Decoded<flat::Reference> t(value);
+  out.id = t->id();
+}
+
+std::string encode(const IntermediateRecord& r) {
+  FlatBufferBuilder b(r.der.size() + 64);
+  const auto der = b.CreateVector(r.der);
+  return finish(b, flat::CreateIntermediate(b, der));
+}
+
+void decode(ByteView value, IntermediateRecord& out) {
+  const Decoded<flat::Intermediate> t(value);
+  out.der = blob(t->der());
+}
+
+std::string encode(const AccountRecord& r) {
+  FlatBufferBuilder b(256);
+  const auto email = b.CreateString(r.email);
+  return finish(b, flat::CreateAccount(b, r.id, email, r.created_utc));
+}
+
+void decode(ByteView value, AccountRecord& out) {
+  const Decoded<flat::Account> t(value);
+  out = {t->id(), text(t->email()), t->created_utc()};
+}
+
+std::string encode(const KeyRecord& r) {
+  FlatBufferBuilder b(128);
+  return finish(b, flat::CreateKey(b, r.account, r.created_utc, r.names));
+}
+
+void decode(ByteView value, KeyRecord& out) {
+  const Decoded<flat::Key> t(value);
+  out = {t->account(), t->created_utc(), t->names()};
+}
+
+std::string encode(const WatchRecord& r) {
+  FlatBufferBuilder b(256);
+  const auto id = to_struct<flat::Uuid>(r.id);
+  const auto added_by = to_struct<flat::Hash>(r.added_by);
+  const auto expected = to_struct<flat::Hash>(r.expected.value_or(Sha256{}));
+  return finish(
+      b, flat::CreateWatch(b, &id, r.endpoint, &added_by, r.created_utc,
+                           r.expected ? &expected : nullptr, r.expected_utc, r.expected_met_utc));
+}
+
+void decode(ByteView value, WatchRecord& out) {
+  const Decoded<flat::Watch> t(value);
+  out.id = required<16>(t->id());
+  out.endpoint = t->endpoint();
+  out.added_by = required<32>(t->added_by());
+  out.created_utc = t->created_utc();
+  out.expected = optional_hash(t->expected());
+  out.expected_utc = t->expected_utc();
+  out.expected_met_utc = t->expected_met_utc();
+}
+
+std::string encode(const EndpointRecord& r) {
+  FlatBufferBuilder b(512);
+  const auto host = b.CreateString(r.host);
+  const auto detail = b.CreateString(r.detail);
+  return finish(b, flat::CreateEndpoint(
+                       b, r.id, host, r.port, static_cast<std::uint8_t>(r.starttls), r.watchers,
+                       r.next_scan_utc, r.last_scan_utc, r.scan_requested_utc, r.failures,
+                       r.expectation_step, r.expectation_open, r.addresses, r.certificate_found,
+                       r.trusted, r.not_after_utc, r.renewal_due_utc, number(r.problem), detail));
+}
+
+void decode(ByteView value, EndpointRecord& out) {
+  const Decoded<flat::Endpoint> t(value);
+  if (t->starttls() >= kStarttlsCount) throw CorruptValue("unknown STARTTLS protocol");
+  out.id = t->id();
+  out.host = text(t->host());
+  out.port = t->port();
+  out.starttls = static_cast<Starttls>(t->starttls());
+  out.watchers = t->watchers();
+  out.next_scan_utc = t->next_scan_utc();
+  out.last_scan_utc = t->last_scan_utc();
+  out.scan_requested_utc = t->scan_requested_utc();
+  out.failures = t->failures();
+  out.expectation_step = t->expectation_step();
+  out.expectation_open = t->expectation_open();
+  out.addresses = t->addresses();
+  out.certificate_found = t->certificate_found();
+  out.trusted = t->trusted();
+  out.not_after_utc = t->not_after_utc();
+  out.renewal_due_utc = t->renewal_due_utc();
+  out.problem = state(t->problem());
+  out.detail = text(t->detail());
+}
+
+std::string encode(const AddressRecord& r) {
+  FlatBufferBuilder b(1024);
+  std::vector<flat::Hash> hashes;
+  hashes.reserve(r.chain.size());
+  for (const auto& hash : r.chain) hashes.push_back(to_struct<flat::Hash>(hash));
+  const auto detail = b.CreateString(r.detail);
+  const auto chain = b.CreateVectorOfStructs(hashes);
+  const auto protocol = b.CreateString(r.protocol);
+  const auto cipher = b.CreateString(r.cipher);
+  const auto alpn = b.CreateString(r.alpn);
+  const auto group = b.CreateString(r.group);
+  const auto address = to_struct<flat::Address>(r.address.bytes);
+  return finish(b, flat::CreateAddressState(b, &address, number(r.state), detail, r.trusted, chain,
+                                            r.not_before_utc, r.not_after_utc, protocol, cipher,
+                                            alpn, group, r.first_seen_utc, r.last_scan_utc,
+                                            r.state_since_utc, r.last_certificate_utc));
+}
+
+void decode(ByteView value, AddressRecord& out) {
+  const Decoded<flat::AddressState> t(value);
+  out.address.bytes = required<16>(t->address());
+  out.state = state(t->state());
+  out.detail = text(t->detail());
+  out.trusted = t->trusted();
+  out.chain.clear();
+  if (const auto* chain = t->chain())
+    for (const auto* hash : *chain) out.chain.push_back(required<32>(hash));
+  out.not_before_utc = t->not_before_utc();
+  out.not_after_utc = t->not_after_utc();
+  out.protocol = text(t->protocol());
+  out.cipher = text(t->cipher());
+  out.alpn = text(t->alpn());
+  out.group = text(t->group());
+  out.first_seen_utc = t->first_seen_utc();
+  out.last_scan_utc = t->last_scan_utc();
+  out.state_since_utc = t->state_since_utc();
+  out.last_certificate_utc = t->last_certificate_utc();
+}
+
+std::string encode(const CertificateRecord& r) {
+  FlatBufferBuilder b(r.der.size() + 128);
+  const auto der = b.CreateVector(r.der);
+  return finish(b, flat::CreateCertificate(b, der, r.references, r.first_seen_utc));
+}
+
+void decode(ByteView value, CertificateRecord& out) {
+  const Decoded<flat::Certificate> t(value);
+  out = {blob(t->der()), t->references(), t->first_seen_utc()};
+}
+
+std::string encode(const HistoryRecord& r) {
+  FlatBufferBuilder b(256);
+  const auto address = to_struct<flat::Address>(r.address.bytes);
+  const auto before = to_struct<flat::Hash>(r.leaf_before.value_or(Sha256{}));
+  const auto after = to_struct<flat::Hash>(r.leaf_after.value_or(Sha256{}));
+  return finish(
+      b, flat::CreateChange(b, r.at_utc, &address, static_cast<std::uint8_t>(r.kind),
+                            number(r.before), number(r.after), r.leaf_before ? &before : nullptr,
+                            r.leaf_after ? &after : nullptr));
+}
+
+void decode(ByteView value, HistoryRecord& out) {
+  const Decoded<flat::Change> t(value);
+  const auto first = static_cast<std::uint8_t>(ChangeKind::appeared);
+  const auto last = static_cast<std::uint8_t>(ChangeKind::certificate);
+  if (t->kind() < first || t->kind() > last) throw CorruptValue("unknown kind of change");
+  out.at_utc = t->at_utc();
+  out.address.bytes = required<16>(t->address());
+  out.kind = static_cast<ChangeKind>(t->kind());
+  out.before = state(t->before());
+  out.after = state(t->after());
+  out.leaf_before = optional_hash(t->leaf_before());
+  out.leaf_after = optional_hash(t->leaf_after());
+}
+
+}  // namespace certline::store

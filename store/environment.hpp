@@ -1,0 +1,110 @@
+#pragma once
+// One LMDB environment and its tables; the only header that shows lmdb.h. A path is opened at most
+// once per process, as LMDB demands (closing a second handle drops the first one's file locks): a
+// process-wide register hands out the same Environment again.
+
+#include <lmdb.h>
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "protocol/error.hpp"
+#include "store/store.hpp"
+#include "store/tables.hpp"
+
+namespace certline::store {
+
+struct MapFull : StoreFailure {
+  using StoreFailure::StoreFailure;
+};
+struct EnvironmentPanic : StoreFailure {
+  using StoreFailure::StoreFailure;
+};
+
+// Throws the exception that belongs to an LMDB return code other than MDB_SUCCESS.
+void check(int code, const char* what);
+
+class Environment {
+ public:
+  enum class Mode : std::uint8_t {
+    read_write,  // creates what is missing
+    read_only,   // beside other processes that may write
+    parked,      // a backup: nobody writes it, no lock file is made
+  };
+
+  // `map_size` 0: what the file says. Errors: unavailable, refused (newer format).
+  static Result<std::shared_ptr<Environment>> open(const std::string& path, std::uint64_t map_size,
+                                                   Mode mode);
+  ~Environment();
+  Environment(const Environment&) = delete;
+  Environment& operator=(const Environment&) = delete;
+
+  MDB_env* raw() const { return env_; }
+  MDB_dbi table(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
+  std::uint64_t map_size() const;
+  // Pages in use over pages the map can hold: the highest page ever used, less the free pages that
+  // the free list names (at most kFreeListRecords of its records are read).
+  double measure_used_fraction() const;
+  void clear_stale_readers() const;
+
+ private:
+  static constexpr std::size_t kFreeListRecords = 4096;
+
+  Environment() = default;
+  static Result<std::unique_ptr<Environment>> open_new(const std::string& path,
+                                                       std::uint64_t map_size, Mode mode);
+  void open_tables(bool create);
+  void check_format(MDB_txn* txn, bool create) const;
+
+  MDB_env* env_ = nullptr;
+  std::array<MDB_dbi, kTableCount> tables_{};
+};
+
+// A transaction that is aborted unless it was committed.
+class Transaction {
+ public:
+  Transaction(const Environment& environment, bool writes);
+  ~Transaction();
+  Transaction(const Transaction&) = delete;
+  Transaction& operator=(const Transaction&) = delete;
+  MDB_txn* raw() const { return txn_; }
+  int commit();  // LMDB's code; the transaction is gone either way and must not be aborted
+
+ private:
+  MDB_txn* txn_ = nullptr;
+};
+
+class Cursor {
+ public:
+  Cursor(MDB_txn* txn, MDB_dbi table);
+  ~Cursor();
+  Cursor(const Cursor&) = delete;
+  Cursor& operator=(const Cursor&) = delete;
+  bool seek(ByteView at_or_after);  // false: no such entry
+  bool first();
+  bool next();
+  ByteView key() const;
+  ByteView value() const;
+  MDB_cursor* raw() const { return cursor_; }
+
+ private:
+  bool move(MDB_cursor_op op);
+  MDB_cursor* cursor_ = nullptr;
+  MDB_val key_{}, value_{};
+};
+
+inline MDB_val to_value(ByteView bytes) {
+  return {bytes.size(), const_cast<std::uint8_t*>(bytes.data())};
+}
+inline ByteView to_bytes(const MDB_val& value) {
+  return {static_cast<const std::uint8_t*>(value.mv_data), value.mv_size};
+}
+
+// Directories. Errors as text of the system.
+Result<void> make_directory(const std::string& path);  // mode 700, with parents; no error if there
+Result<void> sync_directory(const std::string& path);
+
+}  // namespace certline::store

@@ -1,0 +1,207 @@
+// Names and keys of the tables, and the check of one entry that a restore makes before it trusts a
+// backup. Everything about the byte order of keys is in this file.
+#include "store/tables.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <type_traits>
+
+#include "store/store.hpp"
+
+namespace certline::store {
+namespace {
+
+constexpr std::uint64_t kSignBit = 1ull << 63;
+
+constexpr std::array<const char*, kTableCount> kNames = {
+    "meta",           "accounts",  "keys",         "emails", "watches", "watchers",     "endpoints",
+    "endpoint_names", "addresses", "certificates", "due",    "history", "intermediates"};
+
+// Takes a key apart from the front.
+class KeyParts {
+ public:
+  explicit KeyParts(ByteView key) : rest_(key) {}
+  template <class Unsigned>
+  Unsigned big_endian() {
+    Unsigned value = 0;
+    for (const std::uint8_t byte : take(sizeof(Unsigned)))
+      value = static_cast<Unsigned>(value << 8 | byte);
+    return value;
+  }
+  UtcTime time() { return static_cast<UtcTime>(big_endian<std::uint64_t>() ^ kSignBit); }
+  ByteView take(std::size_t size) {
+    if (rest_.size() < size) throw CorruptValue("key too short");
+    const ByteView part = rest_.first(size);
+    rest_ = rest_.subspan(size);
+    return part;
+  }
+  std::string_view text() {
+    const ByteView part = take(rest_.size());
+    if (part.empty()) throw CorruptValue("key without its name");
+    return {reinterpret_cast<const char*>(part.data()), part.size()};
+  }
+  void end() const {
+    if (!rest_.empty()) throw CorruptValue("key too long");
+  }
+
+ private:
+  ByteView rest_;
+};
+
+void require_size(ByteView key, std::size_t size) {
+  if (key.size() != size) throw CorruptValue("key of the wrong size");
+}
+
+template <class Record>
+void require_value(ByteView value) {
+  Record record;
+  decode(value, record);
+}
+
+void require_empty(ByteView value) {
+  if (!value.empty()) throw CorruptValue("index entry with a value");
+}
+
+}  // namespace
+
+const char* table_name(Table table) {
+  return kNames[static_cast<std::size_t>(table)];
+}
+
+template <class Unsigned>
+Key& Key::big_endian(Unsigned value) {
+  std::array<std::uint8_t, sizeof(Unsigned)> out;
+  for (std::size_t i = 0; i < out.size(); ++i)
+    out[out.size() - 1 - i] = static_cast<std::uint8_t>(value >> (8 * i));
+  return bytes(out);
+}
+
+Key& Key::byte(std::uint8_t value) {
+  return bytes({&value, 1});
+}
+Key& Key::port(std::uint16_t value) {
+  return big_endian(value);
+}
+Key& Key::sequence(std::uint32_t value) {
+  return big_endian(value);
+}
+Key& Key::id(std::uint64_t value) {
+  return big_endian(value);
+}
+Key& Key::time(UtcTime value) {
+  return big_endian(static_cast<std::uint64_t>(value) ^ kSignBit);
+}
+
+Key& Key::bytes(ByteView value) {
+  if (value.size() > bytes_.size() - size_)
+    throw StoreFailure("key longer than the store can hold");
+  std::copy(value.begin(), value.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
+  size_ += value.size();
+  return *this;
+}
+
+Key& Key::text(std::string_view value) {
+  return bytes({reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
+}
+
+Key meta_key() {
+  return Key().text("store");
+}
+Key account_key(AccountId id) {
+  return Key().id(id);
+}
+Key hash_key(const Sha256& hash) {
+  return Key().bytes(hash);
+}
+Key email_key(std::string_view email) {
+  return Key().text(email);
+}
+Key watch_key(AccountId account, std::string_view canonical) {
+  return Key().id(account).text(canonical);
+}
+Key watcher_key(EndpointId endpoint, AccountId account, std::string_view canonical) {
+  return Key().id(endpoint).id(account).text(canonical);
+}
+Key endpoint_key(EndpointId id) {
+  return Key().id(id);
+}
+Key endpoint_name_key(std::string_view host, std::uint16_t port, Starttls starttls) {
+  return Key().byte(static_cast<std::uint8_t>(starttls)).port(port).text(host);
+}
+Key address_key(EndpointId endpoint, const IpAddress& address) {
+  return Key().id(endpoint).bytes(address.bytes);
+}
+Key due_key(const DueEntry& entry) {
+  return Key().time(entry.due_utc).id(entry.endpoint);
+}
+Key history_key(EndpointId endpoint, const IpAddress& address, UtcTime at, std::uint32_t sequence) {
+  return Key().id(endpoint).bytes(address.bytes).time(at).sequence(sequence);
+}
+
+WatchKey parse_watch_key(ByteView key) {
+  KeyParts parts(key);
+  const auto account = parts.big_endian<std::uint64_t>();
+  return {account, parts.text()};
+}
+
+WatcherKey parse_watcher_key(ByteView key) {
+  KeyParts parts(key);
+  const auto endpoint = parts.big_endian<std::uint64_t>();
+  const auto account = parts.big_endian<std::uint64_t>();
+  return {endpoint, account, parts.text()};
+}
+
+DueEntry parse_due_key(ByteView key) {
+  KeyParts parts(key);
+  DueEntry entry;
+  entry.due_utc = parts.time();
+  entry.endpoint = parts.big_endian<std::uint64_t>();
+  parts.end();
+  return entry;
+}
+
+HistoryKey parse_history_key(ByteView key) {
+  KeyParts parts(key);
+  HistoryKey out{};
+  out.endpoint = parts.big_endian<std::uint64_t>();
+  const ByteView address = parts.take(out.address.bytes.size());
+  std::copy(address.begin(), address.end(), out.address.bytes.begin());
+  out.at_utc = parts.time();
+  out.sequence = parts.big_endian<std::uint32_t>();
+  parts.end();
+  return out;
+}
+
+void check_entry(Table table, ByteView key, ByteView value) {
+  constexpr std::size_t kId = 8, kHash = 32, kAddress = 16;
+  switch (table) {
+    case Table::meta:
+      return require_value<MetaRecord>(value);
+    case Table::accounts:
+      return require_size(key, kId), require_value<AccountRecord>(value);
+    case Table::keys:
+      return require_size(key, kHash), require_value<KeyRecord>(value);
+    case Table::emails:
+      return require_value<ReferenceRecord>(value);
+    case Table::watches:
+      return parse_watch_key(key), require_value<WatchRecord>(value);
+    case Table::watchers:
+      return parse_watcher_key(key), require_empty(value);
+    case Table::endpoints:
+      return require_size(key, kId), require_value<EndpointRecord>(value);
+    case Table::endpoint_names:
+      return require_value<ReferenceRecord>(value);
+    case Table::addresses:
+      return require_size(key, kId + kAddress), require_value<AddressRecord>(value);
+    case Table::certificates:
+      return require_size(key, kHash), require_value<CertificateRecord>(value);
+    case Table::due:
+      return parse_due_key(key), require_empty(value);
+    case Table::history:
+      return parse_history_key(key), require_value<HistoryRecord>(value);
+    case Table::intermediates:
+      return require_size(key, kHash), require_value<IntermediateRecord>(value);
+  }
+}
+
+}  // namespace certline::store

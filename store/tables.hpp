@@ -1,0 +1,93 @@
+#pragma once
+// The tables and their keys. Keys are composite and big-endian, so that LMDB's byte order is the
+// order wanted: what is due next is the first key of `due`, one endpoint's rows lie together.
+
+#include <array>
+#include <cstdint>
+#include <span>
+#include <string_view>
+
+#include "inventory/records.hpp"
+#include "inventory/schedule.hpp"
+#include "store/codec.hpp"
+
+namespace certline::store {
+
+enum class Table : std::uint8_t {
+  meta,
+  accounts,
+  keys,
+  emails,
+  watches,
+  watchers,
+  endpoints,
+  endpoint_names,
+  addresses,
+  certificates,
+  due,
+  history,
+  intermediates,
+};
+inline constexpr std::size_t kTableCount = 13;
+
+const char* table_name(Table table);  // as LMDB knows it
+
+inline constexpr std::size_t kMaxKeyBytes = 511;  // LMDB's compiled-in limit
+
+// A key under construction, on the stack. Throws StoreFailure beyond kMaxKeyBytes.
+class Key {
+ public:
+  Key& byte(std::uint8_t value);
+  Key& port(std::uint16_t value);
+  Key& sequence(std::uint32_t value);
+  Key& id(std::uint64_t value);
+  Key& time(UtcTime value);  // sign bit flipped: times before 1970 sort first
+  Key& bytes(ByteView value);
+  Key& text(std::string_view value);
+  ByteView view() const { return {bytes_.data(), size_}; }
+
+ private:
+  template <class Unsigned>
+  Key& big_endian(Unsigned value);
+  std::array<std::uint8_t, kMaxKeyBytes> bytes_;
+  std::size_t size_ = 0;
+};
+
+Key meta_key();
+Key account_key(AccountId id);
+Key hash_key(const Sha256& hash);  // keys, certificates, intermediates
+Key email_key(std::string_view email);
+Key watch_key(AccountId account, std::string_view canonical);
+Key watcher_key(EndpointId endpoint, AccountId account, std::string_view canonical);
+Key endpoint_key(EndpointId id);
+Key endpoint_name_key(std::string_view host, std::uint16_t port, Starttls starttls);
+Key address_key(EndpointId endpoint, const IpAddress& address);
+Key due_key(const DueEntry& entry);
+Key history_key(EndpointId endpoint, const IpAddress& address, UtcTime at, std::uint32_t sequence);
+
+// The parts of a key, for tables whose values don't repeat them. Each throws CorruptValue when the
+// key has another shape.
+struct WatchKey {
+  AccountId account;
+  std::string_view canonical;
+};
+struct WatcherKey {
+  EndpointId endpoint;
+  AccountId account;
+  std::string_view canonical;
+};
+struct HistoryKey {
+  EndpointId endpoint;
+  IpAddress address;
+  UtcTime at_utc;
+  std::uint32_t sequence;
+};
+WatchKey parse_watch_key(ByteView key);
+WatcherKey parse_watcher_key(ByteView key);
+DueEntry parse_due_key(ByteView key);
+HistoryKey parse_history_key(ByteView key);
+
+// Throws CorruptValue unless key and value are what `table` holds.
+void check_entry(Table table, ByteView key, ByteView value);
+
+}  // namespace certline::store

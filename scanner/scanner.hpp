@@ -32,8 +32,8 @@ struct ScannerSettings {
   std::shared_ptr<const AddressPolicy> policy;
   std::chrono::milliseconds timeout{10'000};  // per address, over connect, STARTTLS and handshake
   std::chrono::milliseconds dns_timeout{5'000};
-  unsigned threads = 0;       // 0: one per core
-  unsigned per_address = 4;   // probes of one address at once
+  unsigned threads = 0;                        // 0: one per core
+  unsigned per_address = 4;                    // probes of one address at once
   std::string ehlo_name = "certline.invalid";  // how a STARTTLS dialogue introduces itself
 };
 

@@ -72,6 +72,11 @@ std::uint32_t SourceLimits::request(const IpAddress& source, std::string_view ke
   return keys_[std::string(key)].take(limits.key_per_minute, limits.key_burst, now);
 }
 
+std::size_t SourceLimits::tracked() {
+  const std::lock_guard lock(mutex_);
+  return sources_.size() + keys_.size();
+}
+
 void SourceLimits::forget_idle(const RateLimits& limits, SteadyTime now) {
   std::erase_if(sources_, [&](const auto& entry) {
     return entry.second.connections == 0 &&

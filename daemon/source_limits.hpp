@@ -44,6 +44,8 @@ class SourceLimits {
   std::uint32_t request(const IpAddress& source, std::string_view key, const RateLimits& limits,
                         SteadyTime now);
 
+  std::size_t tracked();  // sources and keys held now
+
  private:
   struct Source {
     std::uint32_t connections = 0;

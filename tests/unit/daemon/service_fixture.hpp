@@ -1,0 +1,110 @@
+#pragma once
+// A service over a real store in a temporary directory, with a clock and entropy that the test sets.
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <future>
+#include <string>
+
+#include "daemon/scan_driver.hpp"
+#include "daemon/service.hpp"
+#include "pki/digest.hpp"
+#include "protocol/command_table.hpp"
+
+namespace certline::daemon {
+
+struct TemporaryDirectory {
+  std::string path;
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "certline-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
+};
+
+struct ServiceFixture {
+  static constexpr UtcTime kStart = 1'800'000'000;
+
+  TemporaryDirectory dir;
+  std::atomic<UtcTime> time{kStart};
+  std::atomic<std::uint64_t> counter{1};
+  Log log{LogLevel::error};
+  Gauges gauges;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<Service> service;
+  SettingsPtr settings;
+
+  explicit ServiceFixture(Config config = {}, std::uint64_t map_size = 64u << 20) {
+    auto opened = store::Store::open({dir.path + "/store", map_size, false});
+    REQUIRE(opened.has_value());
+    store = std::move(*opened);
+    settings = make_settings(std::move(config));
+    Entropy entropy{[this](std::uint8_t* out, std::size_t size) {
+      const Sha256 block = pki::sha256(std::to_string(counter++));
+      for (std::size_t i = 0; i < size; ++i) out[i] = block[i % block.size()];
+    }};
+    service = std::make_unique<Service>(ServiceParts{
+        *store, log, gauges, [this] { return time.load(); }, std::move(entropy), "test"});
+  }
+
+  Reply ask(std::string_view line) {
+    const auto request = parse_line(line, settings->config.domain_rules());
+    if (!request) return request.error();
+    if (!is_write(*request)) return service->read(*request, *settings, time).reply;
+    std::promise<Reply> promise;
+    service->write(*request, settings, [&](Reply reply) { promise.set_value(std::move(reply)); });
+    return promise.get_future().get();
+  }
+
+  std::string line(std::string_view request) { return render_line(ask(request)); }
+
+  int code(std::string_view request) {
+    const Reply reply = ask(request);
+    return reply ? 200 : line_code(reply.error().kind);
+  }
+
+  ExpirationReport expiration(const std::string& domain, const std::string& key) {
+    const Reply reply = ask("command expiration domain " + domain + " apikey " + key);
+    REQUIRE(reply.has_value());
+    return std::get<ExpirationReport>(*reply);
+  }
+
+  // What the scanner would report for the endpoint of `host`, applied as its job does.
+  void observe(const std::string& host, std::uint16_t port, Starttls starttls,
+               const Observation& seen) {
+    const Random random = [] { return std::uint64_t{1} << 63; };
+    const auto outcome = store->write([&](store::WriteView& view) {
+      const auto id = view.endpoint_id(host, port, starttls);
+      if (!id) return;
+      apply_scan(view, *id, {host, port, starttls}, seen, time, random);
+    });
+    REQUIRE(outcome == store::CommitOutcome::committed);
+  }
+
+  AddressObservation address(const std::string& text, ScanState state, const std::string& leaf) {
+    AddressObservation seen;
+    seen.address = IpAddress::parse(text).value();
+    seen.state = state;
+    seen.trusted = state == ScanState::ok;
+    if (!leaf.empty()) {
+      seen.chain.push_back({pki::sha256(leaf), Bytes(leaf.begin(), leaf.end())});
+      seen.not_before = kStart - 10 * kDay;
+      seen.not_after = kStart + 80 * kDay;
+    }
+    return seen;
+  }
+
+  Observation seen(std::vector<AddressObservation> addresses) {
+    Observation observation;
+    observation.resolution = ScanState::ok;
+    observation.started_utc = observation.finished_utc = time;
+    observation.addresses = std::move(addresses);
+    return observation;
+  }
+};
+
+inline const std::string kKey = "aaaaaaaaaaaaaaaa0001";
+inline const std::string kOther = "bbbbbbbbbbbbbbbb0002";
+
+}  // namespace certline::daemon

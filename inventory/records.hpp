@@ -1,5 +1,6 @@
 #pragma once
-// What the store keeps, as plain values. store/schema.fbs mirrors them; store/FORMAT.md fixes the bytes.
+// What the store keeps, as plain values. store/schema.fbs mirrors them; store/FORMAT.md fixes the
+// bytes.
 
 #include <array>
 #include <cstdint>
@@ -54,13 +55,13 @@ struct EndpointRecord {
   UtcTime scan_requested_utc = 0;  // the last `command scan`
   std::uint16_t failures = 0;      // scans in a row with a problem
   std::uint16_t expectation_step = 0;
-  bool expectation_open = false;   // some watch waits for an announced leaf
+  bool expectation_open = false;  // some watch waits for an announced leaf
   // Roll-up over the address records.
   std::uint32_t addresses = 0;
   bool certificate_found = false;
-  bool trusted = false;            // there is a certificate, and every one seen is trusted
-  UtcTime not_after_utc = 0;       // earliest over addresses; 0: none
-  UtcTime renewal_due_utc = 0;     // earliest moment renewal is due; 0: none
+  bool trusted = false;         // there is a certificate, and every one seen is trusted
+  UtcTime not_after_utc = 0;    // earliest over addresses; 0: none
+  UtcTime renewal_due_utc = 0;  // earliest moment renewal is due; 0: none
   ScanState problem = ScanState::pending;
   std::string detail;
 };

@@ -1,4 +1,5 @@
-// The renewal rule: a third of the lifetime, at most 28 days; half of it for short-lived certificates.
+// The renewal rule: a third of the lifetime, at most 28 days; half of it for short-lived
+// certificates.
 #include "inventory/renewal.hpp"
 
 #include <algorithm>

@@ -5,8 +5,8 @@
 
 namespace certline {
 
-// The moment from which renewal is due: notAfter − min(28 days, lifetime/3), and for lifetimes of at
-// most 10 days notAfter − lifetime/2. Lifetime is notAfter − notBefore, at least 0.
+// The moment from which renewal is due: notAfter − min(28 days, lifetime/3), and for lifetimes of
+// at most 10 days notAfter − lifetime/2. Lifetime is notAfter − notBefore, at least 0.
 UtcTime renewal_due_from(UtcTime not_before, UtcTime not_after);
 
 }  // namespace certline

@@ -22,9 +22,10 @@ struct ScanOutcome {
 };
 
 // A resolution that failed (dns_error, no_address) keeps the address records as they were: the last
-// good state stays, the problem says that it is stale. Otherwise the observation's addresses replace them.
-ScanOutcome apply_observation(const EndpointRecord& endpoint,
-                              std::span<const AddressRecord> before, const Observation& seen);
+// good state stays, the problem says that it is stale. Otherwise the observation's addresses
+// replace them.
+ScanOutcome apply_observation(const EndpointRecord& endpoint, std::span<const AddressRecord> before,
+                              const Observation& seen);
 
 // True when there is a certificate on every address and each leaf is `expected`.
 bool serves_everywhere(std::span<const AddressRecord> addresses, const Sha256& expected);

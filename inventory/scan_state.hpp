@@ -1,5 +1,6 @@
 #pragma once
-// What a look at one address can come to. The numbers are stored (store/FORMAT.md): never reuse one.
+// What a look at one address can come to. The numbers are stored (store/FORMAT.md): never reuse
+// one.
 
 #include <cstdint>
 #include <optional>
@@ -19,12 +20,12 @@ enum class ScanState : std::uint8_t {
   incomplete_chain = 15,  // works only where the client knows or fetches the missing intermediate
   weak_key = 16,
   weak_signature = 17,
-  revoked = 18,           // by a valid stapled OCSP response
-  bad_certificate = 19,   // unparsable, or breaks a rule that browsers enforce; detail says which
+  revoked = 18,          // by a valid stapled OCSP response
+  bad_certificate = 19,  // unparsable, or breaks a rule that browsers enforce; detail says which
   old_certificate_served = 20,  // not the leaf that was announced with `sha256`
   // The way there.
   client_certificate_required = 30,
-  refused = 31,      // connection refused
+  refused = 31,  // connection refused
   timeout = 32,
   unreachable = 33,  // no route, host or network unreachable
   not_tls = 34,      // something answers, but not TLS

@@ -33,9 +33,9 @@ UtcTime next_scan(const EndpointRecord& endpoint, UtcTime shortest_lifetime, Utc
                   const Random& random) {
   UtcTime interval = kHealthyEarliest +
                      static_cast<UtcTime>(random() % static_cast<std::uint64_t>(kHealthySpan + 1));
-  const bool due = endpoint.certificate_found && endpoint.renewal_due_utc != 0 &&
-                   now >= endpoint.renewal_due_utc;
-  if (due) interval = std::min(interval, kLongInterval);
+  if (endpoint.certificate_found && endpoint.renewal_due_utc != 0)
+    interval =
+        std::min(interval, std::max<UtcTime>(0, endpoint.renewal_due_utc - now) + kLongInterval);
   if (endpoint.failures > 0 && endpoint.problem != ScanState::policy)
     interval = std::min(interval, step_of(kFailing, endpoint.failures - 1u));
   if (shortest_lifetime > 0)

@@ -16,14 +16,14 @@ using Random = std::function<std::uint64_t()>;  // uniform over 64 bits
 
 inline constexpr UtcTime kMinute = 60, kHour = 3600, kDay = 86'400;
 
-// Healthy: 24 h ± 20 %. Renewal due: 6 h. Failing: 5 min, 15 min, 1 h, then every 6 h. Never later
-// than a twentieth of the shortest lifetime (at least 1 min). While an announced leaf is awaited:
-// 10 s, 30 s, 1 min, 5 min, 15 min, 1 h, then 6 h. The earliest of those that apply.
-// `shortest_lifetime` is 0 when no certificate was seen. An address that policy forbids isn't
-// failing: only a setting changes it. Who stores the result counts expectation_step up by one
-// afterwards, as long as expectation_open, and sets it to 0 when a watch announces a leaf: n scans
-// after the announcement the wait is step n. `endpoint` holds failures as apply_observation() left
-// them.
+// Healthy: 24 h ± 20 %. Renewal due: 6 h, counted from the moment it becomes due. Failing: 5 min,
+// 15 min, 1 h, then every 6 h. Never later than a twentieth of the shortest lifetime (at least 1
+// min). While an announced leaf is awaited: 10 s, 30 s, 1 min, 5 min, 15 min, 1 h, then 6 h. The
+// earliest of those that apply. `shortest_lifetime` is 0 when no certificate was seen. An address
+// that policy forbids isn't failing: only a setting changes it. Who stores the result counts
+// expectation_step up by one afterwards, as long as expectation_open, and sets it to 0 when a watch
+// announces a leaf: n scans after the announcement the wait is step n. `endpoint` holds failures as
+// apply_observation() left them.
 UtcTime next_scan(const EndpointRecord& endpoint, UtcTime shortest_lifetime, UtcTime now,
                   const Random& random);
 

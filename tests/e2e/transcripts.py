@@ -1,0 +1,112 @@
+#!/usr/bin/env python3
+"""What README shows is what happens: its console blocks are typed into bash while the quick start runs.
+What differs each time (keys, ids, digests, times) is compared by its form.
+"""
+
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from harness import ROOT, Process, accepts, check, equal, main, run, wait_for  # noqa: E402
+
+QUICKSTART = ROOT / "packaging/quickstart"
+BUILD_PATIENCE = 1800
+MARK = "-- next --"
+PORTS = (10023, 10443, 10444)
+
+FORMS = ((r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"), (r"\b[0-9a-f]{64}\b", "SHA256"),
+         (r"\b[0-9a-f]{32}\b", "HEX"), (r"\b1[0-9]{9}\b", "TIME"),
+         (r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC", "DATE"), (r"\d+ days? left", "DAYS left"))
+
+
+def form(text):
+    for pattern, word in FORMS:
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def blocks(name, language):
+    return re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / name).read_text(),
+                      re.MULTILINE | re.DOTALL)
+
+
+def steps(block):
+    """(what is typed, what is shown) of a console block."""
+    parts = re.split(r"^\$ (.*)\n", block, flags=re.MULTILINE)
+    check(parts[0] == "", f"a console block begins with a command: {block!r}")
+    return list(zip(parts[1::2], parts[2::2]))
+
+
+def type_in(commands):
+    """One bash for all of them; gives what each of them printed."""
+    script = "".join(f"{command}\necho '{MARK}'\n" for command in commands)
+    out = subprocess.run(["bash"], input=script, capture_output=True, text=True, cwd=ROOT,
+                         timeout=120)
+    equal(out.stderr, "", "standard error")
+    return out.stdout.split(f"{MARK}\n")
+
+
+def all_gone():
+    return not any(accepts(port) for port in PORTS)
+
+
+def readme(directory):
+    """The transcripts, with the quick start running as a newcomer runs it."""
+    shown = [step for block in blocks("README.md", "console") for step in steps(block)]
+    check(len(shown) > 10, "README has its transcript")
+    with Process([QUICKSTART], cwd=ROOT) as quickstart:
+        quickstart.wait_line(r"type next", BUILD_PATIENCE)
+        printed = type_in([command for command, _ in shown])
+        for (command, wanted), got in zip(shown, printed):
+            equal(form(got), form(wanted), f"$ {command}")
+        # What it says to type next is typed, too, as far as it stays on this machine.
+        suggested = [line.strip() for line in quickstart.lines if line.startswith("  ")]
+        check(any(line.startswith("exec 3<> /dev/tcp/") for line in suggested), f"{suggested}")
+        first = type_in(suggested[:2])
+        check(first[1].endswith("help on add\n"), f"{first}")
+        os.killpg(quickstart.process.pid, signal.SIGINT)
+        quickstart.wait_exit()
+    wait_for(all_gone, "the ports to be free again")
+
+
+def quickstart_no_wait(directory):
+    """It ends by itself, twice in a row, and leaves no process behind."""
+    for _ in range(2):
+        out = run(QUICKSTART, "--no-wait")
+        for text in ("renewal_due false expired_found false trusted true",
+                     "renewal_due true expired_found false trusted true",
+                     "status ok 200 nothing to do", "status ok 200 renew now"):
+            check(text in out, f"the transcript lacks {text!r}:\n{out}")
+        check(all_gone(), "something still listens")
+
+
+def quickstart_taken_port(directory):
+    """Two at once: the second says which port is taken and what to do."""
+    with Process([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "10023"],
+                 cwd=directory):
+        wait_for(lambda: accepts(10023), "the port's occupant")
+        done = subprocess.run([QUICKSTART, "--no-wait"], capture_output=True, text=True, timeout=120)
+        equal(done.returncode, 1, f"the exit status: {done}")
+        check("10023" in done.stderr and "CERTLINE_PORT" in done.stderr, done.stderr)
+
+
+def commands_table(directory):
+    """README's table of commands is PROTOCOL.md's, which comes from the command table."""
+    rows = lambda name: re.findall(r"^\| (`command [^|]*`) \| ([^|]*) \|",
+                                   (ROOT / name).read_text(), re.MULTILINE)
+    equal(rows("README.md"), rows("protocol/PROTOCOL.md"), "the rows")
+
+
+def folders(directory):
+    """README's map has every folder, and no other."""
+    shown = set(re.findall(r"^\| `(\w+)/` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    files = run("git", "ls-files", cwd=ROOT).split()
+    there = {pathlib.PurePath(name).parts[0] for name in files if "/" in name}
+    equal(shown, {name for name in there if not name.startswith(".") and name != "cmake"}, "folders")
+
+
+main(commands_table, folders, quickstart_no_wait, quickstart_taken_port, readme)

@@ -196,6 +196,7 @@ int Process::run() {
   watch_heartbeat();
   main_.run();
   ::sd_notify(0, "STOPPING=1");
+  driver_->stop();
   scanner_.reset();
   driver_.reset();
   server_->drain(kDrain);

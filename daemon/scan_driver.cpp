@@ -177,7 +177,9 @@ void ScanDriver::Impl::finished(EndpointId id, bool saved) {
 ScanDriver::ScanDriver(ScanDriverParts parts, std::uint32_t concurrency)
     : impl_(std::make_shared<Impl>(std::move(parts), concurrency)) {}
 
-ScanDriver::~ScanDriver() {
+ScanDriver::~ScanDriver() { stop(); }
+
+void ScanDriver::stop() {
   impl_->io.stop();
   if (impl_->thread.joinable()) impl_->thread.join();
 }

@@ -22,9 +22,11 @@ struct ScanDriverParts {
 class ScanDriver {
  public:
   ScanDriver(ScanDriverParts parts, std::uint32_t concurrency);
-  ~ScanDriver();  // stops; results still under way are dropped. Destroy the scanner first.
+  // Results still under way are dropped. stop() first, then destroy the scanner, then this.
+  ~ScanDriver();
 
   void start();
+  void stop();  // no scan is begun any more
   void wake();                                       // any thread: something may be due now
   void set_concurrency(std::uint32_t concurrency);   // any thread
   void heartbeat(std::function<void()> beat);        // runs `beat` on the driver's thread

@@ -216,7 +216,7 @@ class Line:
                 return None
             self.gathered += some
         line, self.gathered = self.gathered.split(b"\n", 1)
-        return line.decode("ascii")
+        return line.decode()
 
     def read_reply(self):
         lines = []

@@ -276,11 +276,11 @@ class Player:
                 try:
                     self.WORDS[word](self, name, text)
                 except (Failure, OSError) as failure:
-                    raise Failure(f"{self.path.name}:{number}: {failure}") from None
+                    raise Failure(f"line {number}: {failure}") from None
             self.end()
         except Failure as failure:
             log = self.daemon.log() if self.daemon else ""
-            raise Failure(f"{failure}\n--- the daemon's log ---\n{log}") from None
+            raise Failure(f"{self.path.name}: {failure}\n--- the daemon's log ---\n{log}") from None
         finally:
             for action in self.cleanup:
                 action()

@@ -8,7 +8,7 @@
 
 namespace certline {
 
-inline constexpr std::size_t kLineBytes = 16 * 1024;   // longest request line, without its end
+inline constexpr std::size_t kLineBytes = 16'384;      // longest request line, without its end
 inline constexpr std::size_t kReplyBytes = 1000;       // a reply fits one `dd bs=1000 count=1`
 inline constexpr std::size_t kDomainInputBytes = 512;  // longest value of `domain`
 inline constexpr std::size_t kDomainNameBytes = 253;   // RFC 1035 2.3.4, without the root's dot
@@ -38,7 +38,7 @@ struct LineLimits {
   std::chrono::milliseconds quiet{100};  // an unterminated request ends after this silence
   std::chrono::milliseconds first_request{10'000};
   std::chrono::milliseconds idle{60'000};
-  std::size_t unread_output_bytes = 64 * 1024;  // then the connection is closed
+  std::size_t unread_output_bytes = 65'536;  // then the connection is closed
   std::uint32_t connections = 10'000;
   std::uint32_t connections_per_source = 256;  // per IPv4 address, per IPv6 /64
 };

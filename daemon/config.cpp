@@ -9,7 +9,6 @@
 #include <functional>
 #include <limits>
 #include <sstream>
-#define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
 namespace certline::daemon {
@@ -265,13 +264,14 @@ scanner::ScannerSettings Config::scanner_settings() const {
 }
 
 Result<Config> parse_config(std::string_view toml_text, const std::string& file_name) {
-  toml::parse_result parsed = toml::parse(toml_text);
-  if (!parsed) {
-    return problem_at(file_name, parsed.error().source(), parsed.error().description());
+  try {
+    const toml::table parsed = toml::parse(toml_text);
+    Config config;
+    if (auto read = read_table(parsed, "", file_name, config); !read) return read.error();
+    return config;
+  } catch (const toml::parse_error& error) {
+    return problem_at(file_name, error.source(), error.description());
   }
-  Config config;
-  if (auto read = read_table(parsed.table(), "", file_name, config); !read) return read.error();
-  return config;
 }
 
 Result<Config> load_config(const std::string& file) {

@@ -6,6 +6,8 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 
+#include "pki/digest.hpp"
+
 namespace certline::daemon {
 namespace {
 
@@ -115,9 +117,18 @@ void LineConnection::pump() {
   arm_timer();
 }
 
+void LineConnection::log_request(const Request& request, const ApiKey* key) {
+  if (!host_.log.enabled(LogLevel::debug)) return;
+  host_.log.write(LogLevel::debug, "request",
+                  {{"source", source_.to_string()},
+                   {"command", command_table()[command_index(request)].name},
+                   {"key", key == nullptr ? "-" : key_tag(pki::sha256(key->text()))}});
+}
+
 void LineConnection::execute(LineSession::Execute work) {
   const SettingsPtr& settings = host_.settings();
   const ApiKey* key = key_of(work.request);
+  log_request(work.request, key);
   const std::uint32_t wait =
       host_.sources.request(source_, key != nullptr ? key->text() : std::string_view(),
                             settings->config.rates, Clock::now());
@@ -180,10 +191,11 @@ void LineConnection::endpoint_scanned() {
 
 void LineConnection::answer(LineSession::Slot slot, const Reply& reply) {
   if (closed_) return;
-  if (host_.log.enabled(LogLevel::debug)) {
-    host_.log.write(LogLevel::debug, "answered",
+  if (!reply && host_.log.enabled(LogLevel::debug)) {
+    host_.log.write(LogLevel::debug, "request_failed",
                     {{"source", source_.to_string()},
-                     {"result", reply ? "ok" : error_name(reply.error().kind)}});
+                     {"kind", error_name(reply.error().kind)},
+                     {"detail", reply.error().detail}});
   }
   session_.on_reply(slot, reply, Clock::now());
 }

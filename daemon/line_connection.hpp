@@ -61,6 +61,7 @@ class LineConnection : public std::enable_shared_from_this<LineConnection> {
   void on_timer();
   void pump();
   void schedule_pump();
+  void log_request(const Request& request, const ApiKey* key);
   void execute(LineSession::Execute work);
   void execute_write(const LineSession::Execute& work);
   void try_waiting(bool give_up);

@@ -55,7 +55,9 @@ void print_text(const scanner::Target& target, const Observation& seen, UtcTime 
     out << fmt::format("{} {}: {}\n", target.host, scan_state_name(seen.resolution), seen.detail);
   }
   for (const AddressObservation& a : seen.addresses) {
-    out << fmt::format("{} {} port {}: {}{}{}\n", target.host, a.address.to_string(), target.port,
+    const std::string address = a.address.to_string();
+    out << fmt::format("{}{} port {}: {}{}{}\n", target.host,
+                       address == target.host ? "" : " " + address, target.port,
                        scan_state_name(a.state), a.detail.empty() ? "" : " - ", a.detail);
     if (!a.chain.empty()) print_certificate(a, now, out);
     if (!a.protocol.empty()) {

@@ -115,7 +115,6 @@ void Store::Impl::run() {
     Jobs jobs = wait_for_jobs();
     if (jobs.empty()) return;
     run_batch(jobs);
-    measure();
   }
 }
 
@@ -164,7 +163,9 @@ Store::Impl::Attempt Store::Impl::attempt(const Jobs& jobs,
     apply_all(jobs, chosen, txn, running);
     running.reset();
     const int code = txn.commit();
-    return {code == MDB_SUCCESS ? CommitOutcome::committed : after_failed_commit(code), {}};
+    if (code != MDB_SUCCESS) return {after_failed_commit(code), {}};
+    measure();  // before the answers: who got one sees a figure that counts it
+    return {CommitOutcome::committed, {}};
   } catch (const MapFull&) {
     return {CommitOutcome::full, {}};
   } catch (const EnvironmentPanic&) {

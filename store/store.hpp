@@ -136,7 +136,7 @@ class Store {
   // thread.
   CommitOutcome write(const std::function<void(WriteView&)>& apply);
 
-  // Of the map, free pages not counted; measured after each batch, costs one load. A service
+  // Of the map, free pages not counted; measured after each commit, costs one load. A service
   // refuses new names well before 1 (at 0.9, say): every update copies the pages it touches, so
   // scans and renewals go on only while there is room for those.
   double used_fraction() const;

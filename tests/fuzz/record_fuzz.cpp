@@ -1,0 +1,67 @@
+// Stored values from arbitrary bytes. The first byte names the kind of record, the rest is put
+// behind a right checksum, so that the verifier and the range checks are what is tried; and the
+// rest as it stands, too. What is taken must come back the same when it is written and read again.
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "store/checksum.hpp"
+#include "store/codec.hpp"
+#include "store/store.hpp"
+#include "store/tables.hpp"
+
+namespace {
+
+using namespace certline;
+using namespace certline::store;
+
+ByteView view(const std::string& bytes) {
+  return {reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()};
+}
+
+template <class Record>
+void try_value(ByteView value) {
+  Record record;
+  try {
+    decode(value, record);
+  } catch (const CorruptValue&) {
+    return;
+  }
+  const std::string written = encode(record);
+  Record again;
+  decode(view(written), again);
+  if (encode(again) != written) std::abort();
+}
+
+using Try = void (*)(ByteView);
+constexpr Try kKinds[] = {try_value<MetaRecord>,         try_value<ReferenceRecord>,
+                          try_value<IntermediateRecord>, try_value<AccountRecord>,
+                          try_value<KeyRecord>,          try_value<WatchRecord>,
+                          try_value<EndpointRecord>,     try_value<AddressRecord>,
+                          try_value<CertificateRecord>,  try_value<HistoryRecord>};
+
+void try_entry(std::uint8_t table, ByteView key, ByteView value) {
+  try {
+    check_entry(static_cast<Table>(table % kTableCount), key, value);
+  } catch (const CorruptValue&) {
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  if (size == 0) return 0;
+  const ByteView body(data + 1, size - 1);
+  const Try try_kind = kKinds[data[0] % std::size(kKinds)];
+  try_kind(body);
+  std::string value;
+  const std::uint32_t crc = crc32c(body);
+  for (unsigned shift = 0; shift < 32; shift += 8) value.push_back(static_cast<char>(crc >> shift));
+  value.append(body.begin(), body.end());
+  try_kind(view(value));
+  const std::size_t key_size = body.size() < 36 ? body.size() : 36;
+  try_entry(data[0], body.first(key_size), body.subspan(key_size));
+  try_entry(data[0], body.first(key_size), view(value));
+  return 0;
+}

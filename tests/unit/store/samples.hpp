@@ -1,0 +1,125 @@
+#pragma once
+// What the store's tests share: a directory that goes away, and records with every field filled.
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <string>
+
+#include "store/codec.hpp"
+#include "store/store.hpp"
+
+namespace certline::store::test {
+
+class Scratch {
+ public:
+  Scratch() {
+    std::string path = (std::filesystem::temp_directory_path() / "certline-XXXXXX").string();
+    path_ = ::mkdtemp(path.data()) ? path : throw std::runtime_error("no temporary directory");
+  }
+  ~Scratch() {
+    std::error_code ignored;
+    std::filesystem::remove_all(path_, ignored);
+  }
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+inline StoreSettings settings(const std::string& path, std::uint64_t map_size = 64ull << 20) {
+  StoreSettings out;
+  out.path = path;
+  out.map_size = map_size;
+  return out;
+}
+
+inline Sha256 hash(std::uint32_t n) {
+  Sha256 out{};
+  for (std::size_t i = 0; i < 4; ++i) out[i] = static_cast<std::uint8_t>(n >> (24 - 8 * i));
+  out[31] = 0x5A;
+  return out;
+}
+
+inline std::vector<std::uint8_t> der(std::uint32_t n, std::size_t size = 64) {
+  std::vector<std::uint8_t> out(size, static_cast<std::uint8_t>(n));
+  out[0] = 0x30;
+  return out;
+}
+
+inline WatchRecord sample_watch(EndpointId endpoint = 7) {
+  WatchRecord r;
+  r.id.fill(0x11);
+  r.endpoint = endpoint;
+  r.added_by = hash(3);
+  r.created_utc = 1'700'000'000;
+  r.expected = hash(4);
+  r.expected_utc = 1'700'000'100;
+  r.expected_met_utc = 1'700'000'200;
+  return r;
+}
+
+inline EndpointRecord sample_endpoint(EndpointId id = 7) {
+  EndpointRecord r;
+  r.id = id;
+  r.host = "h" + std::to_string(id) + ".example.org";
+  r.port = 5432;
+  r.starttls = Starttls::postgres;
+  r.watchers = 2;
+  r.next_scan_utc = 1'700'000'300;
+  r.last_scan_utc = 1'700'000'000;
+  r.scan_requested_utc = 1'699'999'999;
+  r.failures = 3;
+  r.expectation_step = 4;
+  r.expectation_open = true;
+  r.addresses = 2;
+  r.certificate_found = true;
+  r.trusted = true;
+  r.not_after_utc = 1'705'000'000;
+  r.renewal_due_utc = 1'703'000'000;
+  r.problem = ScanState::incomplete_chain;
+  r.detail = "192.0.2.1: incomplete_chain";
+  return r;
+}
+
+inline AddressRecord sample_address(std::uint32_t n = 1) {
+  AddressRecord r;
+  r.address = IpAddress::v4(0xC0000200u + n);
+  r.state = ScanState::incomplete_chain;
+  r.detail = "the server sends no intermediate";
+  r.trusted = true;
+  r.chain = {hash(100 + n), hash(99)};
+  r.not_before_utc = 1'690'000'000;
+  r.not_after_utc = 1'705'000'000;
+  r.protocol = "TLSv1.3";
+  r.cipher = "TLS_AES_256_GCM_SHA384";
+  r.alpn = "h2";
+  r.group = "x25519";
+  r.first_seen_utc = 1;
+  r.last_scan_utc = 2;
+  r.state_since_utc = 3;
+  r.last_certificate_utc = 4;
+  return r;
+}
+
+inline HistoryRecord sample_history(std::uint32_t n = 1, UtcTime at = 1'700'000'000) {
+  HistoryRecord r;
+  r.at_utc = at;
+  r.address = IpAddress::v4(0xC0000200u + n);
+  r.kind = ChangeKind::certificate;
+  r.before = ScanState::ok;
+  r.after = ScanState::expired;
+  r.leaf_before = hash(100 + n);
+  r.leaf_after = hash(101 + n);
+  return r;
+}
+
+// Two records are the same when their bytes are.
+template <class Record>
+bool same(const Record& a, const Record& b) {
+  return encode(a) == encode(b);
+}
+
+}  // namespace certline::store::test

@@ -16,7 +16,9 @@ namespace {
 constexpr std::size_t kNameBytes = 1024;
 constexpr int kSerialBytes = 256;  // RFC 5280 permits 20; odd ones in the wild have some dozens
 
-Error unreadable(std::string detail) { return Error{ErrorKind::invalid_value, std::move(detail)}; }
+Error unreadable(std::string detail) {
+  return Error{ErrorKind::invalid_value, std::move(detail)};
+}
 
 }  // namespace
 

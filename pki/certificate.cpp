@@ -1,5 +1,5 @@
-// Parses a certificate and takes out, once, what path search and path checks ask for again and again.
-// Facts that cannot be read stay unset; the checks decide what that means for a verdict.
+// Parses a certificate and takes out, once, what path search and path checks ask for again and
+// again. Facts that cannot be read stay unset; the checks decide what that means for a verdict.
 
 #include "pki/certificate.hpp"
 
@@ -21,7 +21,9 @@ std::string curve_name(EVP_PKEY* key) {
   return nist != nullptr ? nist : group;
 }
 
-bool same_octets(const ASN1_STRING* a, const ASN1_STRING* b) { return ASN1_STRING_cmp(a, b) == 0; }
+bool same_octets(const ASN1_STRING* a, const ASN1_STRING* b) {
+  return ASN1_STRING_cmp(a, b) == 0;
+}
 
 std::optional<UtcTime> certificate_time(const ASN1_TIME* time) {
   if (!has_certificate_form(time)) return std::nullopt;

@@ -30,9 +30,9 @@ using CertificatePtr = std::shared_ptr<const Certificate>;
 struct Certificate {
   CertificateHandle x509;
   Sha256 sha256{};
-  unsigned long subject_hash = 0, issuer_hash = 0;   // of the canonical names (RFC 5280 7.1)
-  std::optional<UtcTime> not_before, not_after;      // unset where unreadable or not in RFC 5280 form
-  bool looks_self_signed = false;                    // own name as issuer, and nothing says otherwise
+  unsigned long subject_hash = 0, issuer_hash = 0;  // of the canonical names (RFC 5280 7.1)
+  std::optional<UtcTime> not_before, not_after;  // unset where unreadable or not in RFC 5280 form
+  bool looks_self_signed = false;                // own name as issuer, and nothing says otherwise
   std::optional<PublicKey> key;
   int digest_nid = 0;  // of the signature; NID_undef where the algorithm has none
 

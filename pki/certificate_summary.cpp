@@ -1,5 +1,5 @@
-// Reads a certificate field by field. Bytes that OpenSSL cannot parse as a whole still give a summary:
-// it holds the digest under which they are stored, and the reason in every other field.
+// Reads a certificate field by field. Bytes that OpenSSL cannot parse as a whole still give a
+// summary: it holds the digest under which they are stored, and the reason in every other field.
 
 #include "pki/certificate_summary.hpp"
 
@@ -16,7 +16,9 @@ namespace {
 
 constexpr std::size_t kDnsNameBytes = 512;
 
-Error unreadable(std::string detail) { return Error{ErrorKind::invalid_value, std::move(detail)}; }
+Error unreadable(std::string detail) {
+  return Error{ErrorKind::invalid_value, std::move(detail)};
+}
 
 CertificateSummary all_unreadable(const Sha256& sha256, const Error& why) {
   return {sha256, why, why, why, why, why, why, why, why, why, why};
@@ -37,12 +39,12 @@ bool add_address(const ASN1_OCTET_STRING* octets, std::vector<IpAddress>& to) {
   return true;
 }
 
-// Where the extension is absent: an empty value. Where it is there and not readable, or there twice:
-// an error.
+// Where the extension is absent: an empty value. Where it is there and not readable, or there
+// twice: an error.
 Result<AlternativeNames> alternative_names(const X509* x) {
   int critical = 0;
-  const GeneralNamesHandle names(static_cast<GENERAL_NAMES*>(
-      X509_get_ext_d2i(x, NID_subject_alt_name, &critical, nullptr)));
+  const GeneralNamesHandle names(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x, NID_subject_alt_name, &critical, nullptr)));
   drain_openssl_errors();
   if (!names) {
     if (critical == -1) return AlternativeNames{};

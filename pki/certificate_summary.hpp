@@ -13,10 +13,10 @@
 
 namespace certline::pki {
 
-struct AlternativeNames {          // RFC 5280 4.2.1.6; empty where the extension is absent
-  std::vector<std::string> dns;    // as written, printable
+struct AlternativeNames {        // RFC 5280 4.2.1.6; empty where the extension is absent
+  std::vector<std::string> dns;  // as written, printable
   std::vector<IpAddress> ip;
-  std::size_t others = 0;          // names of other kinds, and addresses of neither 4 nor 16 bytes
+  std::size_t others = 0;  // names of other kinds, and addresses of neither 4 nor 16 bytes
 };
 
 struct KeySummary {
@@ -27,9 +27,9 @@ struct KeySummary {
 // Errors of a field: invalid_value with the reason. All text is printable ASCII.
 struct CertificateSummary {
   Sha256 sha256{};
-  Result<std::string> subject, issuer;      // RFC 4514, at most 1,024 bytes
-  Result<std::string> serial;               // lower-case hex, "-" in front where negative
-  Result<UtcTime> not_before, not_after;    // Unix seconds, years 0000 to 9999
+  Result<std::string> subject, issuer;    // RFC 4514, at most 1,024 bytes
+  Result<std::string> serial;             // lower-case hex, "-" in front where negative
+  Result<UtcTime> not_before, not_after;  // Unix seconds, years 0000 to 9999
   Result<AlternativeNames> names;
   Result<KeySummary> key;
   Result<std::string> signature_algorithm;  // "sha256WithRSAEncryption", or the dotted OID

@@ -1,6 +1,6 @@
-// Digests through OpenSSL's one-shot interface. A digest that cannot be computed is a broken library
-// or exhausted memory, never a property of the input, so failure throws instead of returning a value
-// that somebody could store.
+// Digests through OpenSSL's one-shot interface. A digest that cannot be computed is a broken
+// library or exhausted memory, never a property of the input, so failure throws instead of
+// returning a value that somebody could store.
 
 #include "pki/digest.hpp"
 

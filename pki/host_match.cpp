@@ -9,8 +9,8 @@ bool covers_host(const Certificate& certificate, const std::string& host) {
   if (host.empty() || host.front() == '.' || host.find('\0') != std::string::npos) return false;
   constexpr unsigned kRules =
       X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS;
-  const bool covered = X509_check_host(certificate.x509.get(), host.data(), host.size(), kRules,
-                                       nullptr) == 1;
+  const bool covered =
+      X509_check_host(certificate.x509.get(), host.data(), host.size(), kRules, nullptr) == 1;
   drain_openssl_errors();
   return covered;
 }

@@ -1,6 +1,6 @@
 #pragma once
-// Does a certificate cover a name or address? By subjectAltName only (RFC 9525 6.3), as browsers do:
-// the common name never counts, and a wildcard is a whole leftmost label.
+// Does a certificate cover a name or address? By subjectAltName only (RFC 9525 6.3), as browsers
+// do: the common name never counts, and a wildcard is a whole leftmost label.
 
 #include <optional>
 #include <string>

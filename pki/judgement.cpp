@@ -45,8 +45,8 @@ ChosenPath choose_path(const JudgementInput& in) {
 
 void check_name(const JudgementInput& in, std::vector<Problem>& problems) {
   const ChainInput& input = in.input;
-  const bool covered = input.ip ? covers_address(*in.leaf, *input.ip)
-                                : covers_host(*in.leaf, input.host);
+  const bool covered =
+      input.ip ? covers_address(*in.leaf, *input.ip) : covers_host(*in.leaf, input.host);
   if (covered) return;
   if (!has_alternative_names(*in.leaf)) {
     problems.push_back({ScanState::wrong_host, "the certificate has no subjectAltName"});
@@ -86,8 +86,8 @@ UtcTime check_staple(const JudgementInput& in, const PathResult& path,
 UtcTime next_boundary(UtcTime now, std::span<const CertificatePtr> certificates, UtcTime until) {
   until = std::min(until, (now / kDaySeconds + 1) * kDaySeconds);
   for (const CertificatePtr& certificate : certificates) {
-    for (const UtcTime at : {certificate->not_before.value_or(0),
-                             certificate->not_after.value_or(0) + 1}) {
+    for (const UtcTime at :
+         {certificate->not_before.value_or(0), certificate->not_after.value_or(0) + 1}) {
       if (at > now) until = std::min(until, at);
     }
   }
@@ -129,8 +129,8 @@ Judgement judge_chain(const JudgementInput& in) {
   }
   check_name(in, problems);
   if (chosen.from_pool) {
-    problems.push_back(
-        {ScanState::incomplete_chain, "an intermediate was not sent; it was seen elsewhere before"});
+    problems.push_back({ScanState::incomplete_chain,
+                        "an intermediate was not sent; it was seen elsewhere before"});
   }
   if (path.out_of_budget && !path.problems.empty()) {
     notes.push_back("the path search stopped at its limit");

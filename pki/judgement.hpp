@@ -10,10 +10,11 @@
 
 namespace certline::pki {
 
-inline constexpr std::size_t kSentCertificates = 32;  // of one chain; those behind are not looked at
+inline constexpr std::size_t kSentCertificates =
+    32;  // of one chain; those behind are not looked at
 
 struct Judgement {
-  Verdict verdict;  // without proven_intermediates
+  Verdict verdict;             // without proven_intermediates
   std::vector<Sha256> proven;  // intermediates of an accepted path
   UtcTime same_until = 0;      // the same input gives the same result before this moment
   bool repeatable = false;     // false: a deadline cut the search short

@@ -24,8 +24,12 @@ struct OpensslDeleter {
   }
 };
 
-inline void free_certificate_stack(STACK_OF(X509) * stack) { sk_X509_pop_free(stack, X509_free); }
-inline void free_stack_only(STACK_OF(X509) * stack) { sk_X509_free(stack); }  // elements stay
+inline void free_certificate_stack(STACK_OF(X509) * stack) {
+  sk_X509_pop_free(stack, X509_free);
+}
+inline void free_stack_only(STACK_OF(X509) * stack) {
+  sk_X509_free(stack);
+}  // elements stay
 
 using BioHandle = std::unique_ptr<BIO, OpensslDeleter<BIO_free>>;
 using CertificateHandle = std::unique_ptr<X509, OpensslDeleter<X509_free>>;

@@ -1,7 +1,8 @@
-// Verifies one linear path. OpenSSL checks signatures, CA flags, path lengths and name constraints on
-// exactly the path it is given: it may not pick another issuer. What browsers decide otherwise than
-// OpenSSL is checked here: dates (the last second counts as valid, a root's own do not matter), key
-// usages (any extended usage is fine, server-gated crypto is not), serials, wildcards, key types.
+// Verifies one linear path. OpenSSL checks signatures, CA flags, path lengths and name constraints
+// on exactly the path it is given: it may not pick another issuer. What browsers decide otherwise
+// than OpenSSL is checked here: dates (the last second counts as valid, a root's own do not
+// matter), key usages (any extended usage is fine, server-gated crypto is not), serials, wildcards,
+// key types.
 
 #include <algorithm>
 #include <array>
@@ -50,10 +51,10 @@ bool all_critical_known(const X509* certificate) {
 
 bool walk_goes_on_after(int error) {
   constexpr std::array kHarmless = {
-      X509_V_ERR_EE_KEY_TOO_SMALL,        X509_V_ERR_CA_KEY_TOO_SMALL,
-      X509_V_ERR_CA_MD_TOO_WEAK,          X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION,
-      X509_V_ERR_INVALID_CA,              X509_V_ERR_PATH_LENGTH_EXCEEDED,
-      X509_V_ERR_PERMITTED_VIOLATION,     X509_V_ERR_EXCLUDED_VIOLATION,
+      X509_V_ERR_EE_KEY_TOO_SMALL,    X509_V_ERR_CA_KEY_TOO_SMALL,
+      X509_V_ERR_CA_MD_TOO_WEAK,      X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION,
+      X509_V_ERR_INVALID_CA,          X509_V_ERR_PATH_LENGTH_EXCEEDED,
+      X509_V_ERR_PERMITTED_VIOLATION, X509_V_ERR_EXCLUDED_VIOLATION,
   };
   return std::find(kHarmless.begin(), kHarmless.end(), error) != kHarmless.end();
 }
@@ -176,8 +177,7 @@ class Examination {
 
   void usage() {
     const bool extended = (X509_get_extension_flags(x_) & EXFLAG_XKUSAGE) != 0;
-    if (extended &&
-        (X509_get_extended_key_usage(x_) & (XKU_SSL_SERVER | XKU_ANYEKU)) == 0) {
+    if (extended && (X509_get_extended_key_usage(x_) & (XKU_SSL_SERVER | XKU_ANYEKU)) == 0) {
       add(ScanState::bad_certificate, "is not for servers (extendedKeyUsage)");
     }
     const bool is_ca = (X509_get_extension_flags(x_) & EXFLAG_CA) != 0;
@@ -267,9 +267,11 @@ void check_constraints(const Certificate& intermediate, const GENERAL_NAMES* lea
     const GENERAL_SUBTREE* subtree = sk_GENERAL_SUBTREE_value(constraints->excludedSubtrees, i);
     const std::string_view excluded = dns_name(subtree->base);
     for (int k = 0; k < sk_GENERAL_NAME_num(leaf_names); ++k) {
-      if (!wildcard_reaches_into(dns_name(sk_GENERAL_NAME_value(leaf_names, k)), excluded)) continue;
-      problems.push_back({ScanState::bad_certificate, "a wildcard name reaches into a subtree that " +
-                                                          intermediate.short_name() + " excludes"});
+      if (!wildcard_reaches_into(dns_name(sk_GENERAL_NAME_value(leaf_names, k)), excluded))
+        continue;
+      problems.push_back(
+          {ScanState::bad_certificate, "a wildcard name reaches into a subtree that " +
+                                           intermediate.short_name() + " excludes"});
       return;
     }
   }
@@ -301,8 +303,8 @@ std::vector<Problem> check_path(std::span<const CertificatePtr> path, const Anch
   }
   GeneralNamesHandle leaf_names;
   if (path.size() > 1) {
-    leaf_names.reset(static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(
-        path.front()->x509.get(), NID_subject_alt_name, nullptr, nullptr)));
+    leaf_names.reset(static_cast<GENERAL_NAMES*>(
+        X509_get_ext_d2i(path.front()->x509.get(), NID_subject_alt_name, nullptr, nullptr)));
     drain_openssl_errors();
   }
   for (const CertificatePtr& intermediate : path.subspan(1)) {

@@ -1,6 +1,6 @@
-// Walks from the leaf towards the roots: at each certificate the issuers it names, roots first, then
-// those whose key identifier fits, then those valid longest. Depth first with backtracking, as an
-// expired or constrained sibling must not hide a good path; the budgets keep a graph of mutual
+// Walks from the leaf towards the roots: at each certificate the issuers it names, roots first,
+// then those whose key identifier fits, then those valid longest. Depth first with backtracking, as
+// an expired or constrained sibling must not hide a good path; the budgets keep a graph of mutual
 // cross-signatures, which has exponentially many paths, from being walked to its end.
 
 #include "pki/path_search.hpp"
@@ -143,9 +143,9 @@ class Search {
       best_.problems = {
           {ScanState::untrusted_root, "the root " + last.short_name() + " is not trusted"}};
     } else {
-      best_.problems = {{ScanState::untrusted_root, "the issuer of intermediate " +
-                                                        last.short_name() +
-                                                        " is neither sent nor trusted"}};
+      best_.problems = {
+          {ScanState::untrusted_root,
+           "the issuer of intermediate " + last.short_name() + " is neither sent nor trusted"}};
     }
   }
 

@@ -1,7 +1,7 @@
 #pragma once
-// From a leaf to a root: which of the paths that the certificates at hand allow would a browser take,
-// and what does it find wrong with it? Servers send wrong, doubled and cross-signed certificates, so
-// several paths are tried, within budgets that hostile input cannot stretch.
+// From a leaf to a root: which of the paths that the certificates at hand allow would a browser
+// take, and what does it find wrong with it? Servers send wrong, doubled and cross-signed
+// certificates, so several paths are tried, within budgets that hostile input cannot stretch.
 
 #include <chrono>
 #include <optional>
@@ -31,8 +31,8 @@ struct Problem {
 int display_rank(ScanState state);
 
 struct PathRules {
-  bool for_servers = true;  // serverAuth, key and digest strength as browsers demand them
-  int auth_level = 2;       // OpenSSL's security level: 2 is 112 bits
+  bool for_servers = true;      // serverAuth, key and digest strength as browsers demand them
+  int auth_level = 2;           // OpenSSL's security level: 2 is 112 bits
   std::size_t most_depth = 10;  // certificates below the root
   int most_tries = 32;          // complete paths handed to verification
   int most_steps = 2'000;       // candidate issuers looked at
@@ -48,12 +48,12 @@ struct PathInput {
 };
 
 struct PathResult {
-  bool anchored = false;                 // a path to a root exists; else the others say why not
-  std::vector<CertificatePtr> path;      // leaf first, without the root; the best one
-  const Anchor* anchor = nullptr;        // null where not anchored
-  std::vector<Problem> problems;         // of that path; empty: acceptable
-  bool out_of_time = false;              // the deadline cut the search: do not remember the result
-  bool out_of_budget = false;            // any of the limits cut it
+  bool anchored = false;             // a path to a root exists; else the others say why not
+  std::vector<CertificatePtr> path;  // leaf first, without the root; the best one
+  const Anchor* anchor = nullptr;    // null where not anchored
+  std::vector<Problem> problems;     // of that path; empty: acceptable
+  bool out_of_time = false;          // the deadline cut the search: do not remember the result
+  bool out_of_budget = false;        // any of the limits cut it
   int tries = 0, steps = 0;
 };
 

@@ -1,12 +1,13 @@
 // Loads a PEM bundle and indexes its roots by name, once; a verdict looks up the few roots it needs
-// and never walks the bundle. For each root a certificate of just its name and key is made and signed
-// with a throw-away key: verification never looks at an anchor's signature, but OpenSSL wants one.
+// and never walks the bundle. For each root a certificate of just its name and key is made and
+// signed with a throw-away key: verification never looks at an anchor's signature, but OpenSSL
+// wants one.
 
 #include <openssl/pem.h>
 
 #include <algorithm>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <unordered_map>
 
 #include "pki/bounded_cache.hpp"
@@ -108,16 +109,19 @@ std::vector<CertificatePtr> certificates_in(std::string_view pem) {
   return out;
 }
 
-Error unavailable(std::string detail) { return Error{ErrorKind::unavailable, std::move(detail)}; }
+Error unavailable(std::string detail) {
+  return Error{ErrorKind::unavailable, std::move(detail)};
+}
 
 }  // namespace
 
 Result<std::shared_ptr<const TrustStore>> TrustStore::load(const std::string& pem_file) {
   std::ifstream file(pem_file, std::ios::binary);
-  std::string pem;
-  if (file) pem.assign(std::istreambuf_iterator<char>(file), {});
-  if (!file || file.bad()) {
-    return unavailable("cannot read the trust file " + quoted(pem_file) +
+  std::ostringstream text;
+  if (file) text << file.rdbuf();
+  const std::string pem = std::move(text).str();
+  if (!file || file.bad() || pem.empty()) {
+    return unavailable("nothing can be read from the trust file " + quoted(pem_file) +
                        ": set scanner.trust_file to a readable PEM file");
   }
   if (pem.size() > kBundleBytes) {
@@ -134,10 +138,11 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::load(const std::string& pe
   if (anchors.empty()) {
     return unavailable("the trust file " + quoted(pem_file) + " holds no usable certificate");
   }
-  return std::shared_ptr<const TrustStore>(
-      std::make_shared<IndexedTrustStore>(std::move(anchors)));
+  return std::shared_ptr<const TrustStore>(std::make_shared<IndexedTrustStore>(std::move(anchors)));
 }
 
-const char* TrustStore::system_file() { return "/etc/ssl/certs/ca-certificates.crt"; }
+const char* TrustStore::system_file() {
+  return "/etc/ssl/certs/ca-certificates.crt";
+}
 
 }  // namespace certline::pki

@@ -1,6 +1,6 @@
 #pragma once
-// Would browsers accept this chain for this name at this time? Apart from the handshake that fetched
-// it. "ok" only from an explicit full verdict.
+// Would browsers accept this chain for this name at this time? Apart from the handshake that
+// fetched it. "ok" only from an explicit full verdict.
 
 #include <chrono>
 #include <cstdint>
@@ -58,20 +58,21 @@ struct ChainInput {
 };
 
 struct Verdict {
-  ScanState state = ScanState::bad_certificate;  // the first problem in the order browsers show them
-  bool trusted = false;                          // state == ok
-  std::string detail;                            // every problem found, one line, at most 200 bytes
-  UtcTime not_before = 0, not_after = 0;         // of the leaf
+  ScanState state =
+      ScanState::bad_certificate;         // the first problem in the order browsers show them
+  bool trusted = false;                   // state == ok
+  std::string detail;                     // every problem found, one line, at most 200 bytes
+  UtcTime not_before = 0, not_after = 0;  // of the leaf
   bool completed_from_pool = false;
   std::vector<ObservedCertificate> proven_intermediates;  // of the accepted path, sent ones only
 };
 
-// Thread-safe. Cached by (leaf, sent certificates, name, staple, trust store version, pool size, day),
-// and no longer than until the next moment at which one of the dates involved begins or ends.
+// Thread-safe. Cached by (leaf, sent certificates, name, staple, trust store version, pool size,
+// day), and no longer than until the next moment at which one of the dates involved begins or ends.
 //
-// The roots' own dates and constraints do not count (a root is a name and a key). Caps on the length
-// of validity by issue date hold for publicly trusted roots only; which roots are public is not known
-// here, so they are no reason against a certificate.
+// The roots' own dates and constraints do not count (a root is a name and a key). Caps on the
+// length of validity by issue date hold for publicly trusted roots only; which roots are public is
+// not known here, so they are no reason against a certificate.
 class Verifier {
  public:
   virtual ~Verifier() = default;

@@ -1,6 +1,6 @@
 // The verifier that scanner threads share: swaps the trust store atomically, parses common
-// intermediates once, and remembers verdicts. A remembered verdict is used only between the moment it
-// was made for and the next moment at which a date involved begins or ends.
+// intermediates once, and remembers verdicts. A remembered verdict is used only between the moment
+// it was made for and the next moment at which a date involved begins or ends.
 
 #include <algorithm>
 #include <exception>
@@ -20,8 +20,8 @@ constexpr std::size_t kRememberedIntermediateBytes = 8 * 1024;
 constexpr UtcTime kDaySeconds = 86'400;
 
 struct Remembered {
-  Verdict verdict;                    // without proven_intermediates: the caller brings them again
-  std::vector<std::uint8_t> proven;   // their positions in the chain
+  Verdict verdict;                   // without proven_intermediates: the caller brings them again
+  std::vector<std::uint8_t> proven;  // their positions in the chain
   UtcTime from = 0, until = 0;
 };
 
@@ -135,7 +135,8 @@ class CachingVerifier : public Verifier {
     Remembered out{judgement.verdict, {}, now, judgement.same_until};
     for (const Sha256& proven : judgement.proven) {
       const auto at = std::find(digests.begin() + 1, digests.end(), proven);
-      if (at != digests.end()) out.proven.push_back(static_cast<std::uint8_t>(at - digests.begin()));
+      if (at != digests.end())
+        out.proven.push_back(static_cast<std::uint8_t>(at - digests.begin()));
     }
     return out;
   }

@@ -1,15 +1,17 @@
 // Summaries of certificates made for one odd field each.
 
+#include "pki/certificate_summary.hpp"
 #include "make_certificate.hpp"
 #include "pki/asn1_values.hpp"
-#include "pki/certificate_summary.hpp"
 
 namespace certline::pki {
 namespace {
 
 using namespace test;
 
-CertificateSummary summary_of(const Made& made) { return summarize(made.observed().der); }
+CertificateSummary summary_of(const Made& made) {
+  return summarize(made.observed().der);
+}
 
 TEST_CASE("the summary of an ordinary certificate") {
   const Made root = make_root("Root");
@@ -90,8 +92,8 @@ TEST_CASE("a field that cannot be read does not hide the others") {
   CHECK(summary.names.has_error());
   CHECK(*summary.subject == "CN=x");
   CHECK(summary.key.has_value());
-  const Made twice = make({.names = {"DNS:a.example"}, .extensions = {{NID_subject_alt_name,
-                                                                       "DNS:b.example"}}});
+  const Made twice =
+      make({.names = {"DNS:a.example"}, .extensions = {{NID_subject_alt_name, "DNS:b.example"}}});
   CHECK(summary_of(twice).names.error().detail == "subjectAltName given twice");
 }
 

@@ -30,11 +30,15 @@ inline SharedKey shared(EVP_PKEY* key) {
   REQUIRE(key != nullptr);
   return {key, EVP_PKEY_free};
 }
-inline SharedKey curve_key(const char* curve = "P-256") { return shared(EVP_EC_gen(curve)); }
-inline SharedKey rsa_key(unsigned bits) { return shared(EVP_RSA_gen(bits)); }
+inline SharedKey curve_key(const char* curve = "P-256") {
+  return shared(EVP_EC_gen(curve));
+}
+inline SharedKey rsa_key(unsigned bits) {
+  return shared(EVP_RSA_gen(bits));
+}
 
 struct Spec {
-  std::string subject = "leaf";  // common name; empty: an empty name
+  std::string subject = "leaf";      // common name; empty: an empty name
   std::vector<std::string> names{};  // "DNS:example.org", "IP:192.0.2.1"
   UtcTime from = kNow - 30 * kDay, to = kNow + 60 * kDay;
   bool ca = false;

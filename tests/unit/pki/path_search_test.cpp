@@ -1,8 +1,8 @@
-// Several ways lead to a root: a bad sibling must not hide a good path, and a graph made to be walked
-// forever must end within its budgets.
+// Several ways lead to a root: a bad sibling must not hide a good path, and a graph made to be
+// walked forever must end within its budgets.
 
-#include "make_certificate.hpp"
 #include "pki/path_search.hpp"
+#include "make_certificate.hpp"
 
 namespace certline::pki {
 namespace {
@@ -107,8 +107,8 @@ TEST_CASE("mutual cross-signatures end within the budgets") {
     for (int issuer = 0; issuer < kAuthorities; ++issuer) {
       if (subject == issuer) continue;
       const Spec spec{.key = authorities[subject].key, .key_ids = false};
-      sent.push_back(parsed(
-          make_intermediate("CA " + std::to_string(subject), authorities[issuer], spec)));
+      sent.push_back(
+          parsed(make_intermediate("CA " + std::to_string(subject), authorities[issuer], spec)));
     }
   }
   const CertificatePtr leaf = parsed(make_leaf(authorities[0], {.key_ids = false}));

@@ -1,8 +1,8 @@
 // Stapled OCSP responses: only one that holds in every respect may say revoked, and none that fails
 // in any respect may say anything.
 
-#include "make_certificate.hpp"
 #include "pki/stapled_ocsp.hpp"
+#include "make_certificate.hpp"
 
 namespace certline::pki {
 namespace {
@@ -72,9 +72,8 @@ struct World {
   Made root = make_root("Root");
   Made ca = make_intermediate("CA", root);
   Made leaf = make_leaf(ca);
-  Made delegate = make({.subject = "Responder",
-                        .extensions = {{NID_ext_key_usage, "OCSPSigning"}}},
-                       &ca);
+  Made delegate =
+      make({.subject = "Responder", .extensions = {{NID_ext_key_usage, "OCSPSigning"}}}, &ca);
 
   Staple read(const Bytes& der, UtcTime now = kNow) const {
     return read_staple(der, *Certificate::parse(leaf.observed().der),
@@ -126,8 +125,8 @@ TEST_CASE("who may not sign") {
 TEST_CASE("times, with five minutes of skew") {
   const World w;
   const auto status = [&](UtcTime from, UtcTime to) {
-    return w.status({{{.status = V_OCSP_CERTSTATUS_REVOKED, .this_update = from,
-                       .next_update = to}}});
+    return w.status(
+        {{{.status = V_OCSP_CERTSTATUS_REVOKED, .this_update = from, .next_update = to}}});
   };
   CHECK(status(kNow + 300, kNow + kDay) == StapleStatus::revoked);
   CHECK(status(kNow + 301, kNow + kDay) == StapleStatus::invalid);
@@ -188,8 +187,8 @@ TEST_CASE("a remembered verdict ends where the staple's window ends") {
   const World w;
   const auto verifier = Verifier::create(store_of({&w.root}), IntermediatePool::create());
   const auto chain = chain_of({&w.leaf, &w.ca});
-  const Bytes staple = respond(
-      {{{.status = V_OCSP_CERTSTATUS_REVOKED, .next_update = kNow + 100}}}, w.leaf, w.ca, w.ca);
+  const Bytes staple = respond({{{.status = V_OCSP_CERTSTATUS_REVOKED, .next_update = kNow + 100}}},
+                               w.leaf, w.ca, w.ca);
   ChainInput input = input_of(chain);
   input.stapled_ocsp = staple;
   CHECK(verifier->judge(input).state == ScanState::revoked);

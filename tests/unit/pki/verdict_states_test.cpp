@@ -116,9 +116,9 @@ TEST_CASE("the name counts in subjectAltName only") {
 
 TEST_CASE("an address needs an address in the certificate") {
   const Made root = make_root("Root");
-  const Made leaf = make({.subject = "192.0.2.7",
-                          .names = {"DNS:192.0.2.1", "IP:192.0.2.2", "IP:2001:db8::1"}},
-                         &root);
+  const Made leaf =
+      make({.subject = "192.0.2.7", .names = {"DNS:192.0.2.1", "IP:192.0.2.2", "IP:2001:db8::1"}},
+           &root);
   const auto chain = chain_of({&leaf});
   const auto state = [&](IpAddress ip) {
     ChainInput input = input_of(chain, kNow, "");
@@ -145,8 +145,9 @@ TEST_CASE("weak keys and signatures are told apart") {
   CHECK(judge({&root}, {&below, &small_ca}).state == ScanState::weak_key);
   const Made sha1 = make_leaf(root, {.digest = EVP_sha1()});
   CHECK(judge({&root}, {&sha1}).state == ScanState::weak_signature);
-  const Made md5 = make_leaf(root, {.digest = EVP_md5()});
-  CHECK(judge({&root}, {&md5}).state == ScanState::weak_signature);
+  const Made rsa_root = make_root("RSA root", {.key = rsa_key(2048)});
+  const Made md5 = make_leaf(rsa_root, {.digest = EVP_md5()});
+  CHECK(judge({&rsa_root}, {&md5}).state == ScanState::weak_signature);
   const Made old_ca = make_intermediate("Old", root, {.digest = EVP_sha1()});
   const Made under_old = make_leaf(old_ca);
   const Verdict verdict = judge({&root}, {&under_old, &old_ca});
@@ -190,8 +191,8 @@ TEST_CASE("an intermediate must be a CA, may sign, and within its path length") 
   CHECK(judge({&root}, {&leaf, &beyond, &last}).state == ScanState::bad_certificate);
   const Made direct = make_leaf(last);
   CHECK(judge({&root}, {&direct, &last}).state == ScanState::ok);
-  const Made mail = make_intermediate(
-      "Mail", root, {.extensions = {{NID_ext_key_usage, "emailProtection"}}});
+  const Made mail =
+      make_intermediate("Mail", root, {.extensions = {{NID_ext_key_usage, "emailProtection"}}});
   const Made under_mail = make_leaf(mail);
   CHECK(judge({&root}, {&under_mail, &mail}).state == ScanState::bad_certificate);
 }
@@ -200,7 +201,8 @@ TEST_CASE("name constraints of an intermediate bind names and wildcards") {
   const Made root = make_root("Root");
   const auto state = [&](const char* constraints, std::vector<std::string> names) {
     const Made ca = make_intermediate(
-        "CA", root, {.extensions = {{NID_name_constraints, std::string("critical,") + constraints}}});
+        "CA", root,
+        {.extensions = {{NID_name_constraints, std::string("critical,") + constraints}}});
     const Made leaf = make_leaf(ca, {.subject = "not.a.name", .names = std::move(names)});
     return judge({&root}, {&leaf, &ca}).state;
   };
@@ -227,9 +229,10 @@ TEST_CASE("the gravest problem is the state, the detail names all") {
 }
 
 TEST_CASE("hostile names stay printable and the detail short") {
-  const Made root = make_root("Root");
+  const Made root = make_root("Root", {.key = rsa_key(2048)});
   const Made leaf = make_leaf(
-      root, {.subject = "a\r\nb\x1b[2J" + std::string(40, 'x'), .to = kNow - 1, .digest = EVP_md5()});
+      root,
+      {.subject = "a\r\nb\x1b[2J" + std::string(40, 'x'), .to = kNow - 1, .digest = EVP_md5()});
   const Verdict verdict = judge({&root}, {&leaf});
   CHECK(verdict.detail.size() <= 200);
   CHECK(std::all_of(verdict.detail.begin(), verdict.detail.end(),

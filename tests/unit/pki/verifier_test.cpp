@@ -120,7 +120,8 @@ TEST_CASE("loading a trust store") {
   CHECK((*load(pem_a))->version() != (*both)->version());
   const std::string broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
   CHECK((*load(broken + pem_b))->size() == 1);
-  for (const std::string& text : {std::string(), std::string("junk"), broken, pem_a.substr(0, 80)}) {
+  for (const std::string& text :
+       {std::string(), std::string("junk"), broken, pem_a.substr(0, 80)}) {
     const auto none = load(text);
     REQUIRE(none.has_error());
     CHECK(none.error().kind == ErrorKind::unavailable);

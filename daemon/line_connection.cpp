@@ -109,9 +109,14 @@ void LineConnection::schedule_pump() {
 
 void LineConnection::pump() {
   if (closed_) return;
-  if (!lingering_) {
-    while (auto work = session_.next_request()) execute(std::move(*work));
+  // Output that was taken may make room for requests that waited, so flushing asks again.
+  while (!lingering_ && !closed_) {
+    auto work = session_.next_request();
+    const bool any = work.has_value();
+    for (; work; work = session_.next_request()) execute(std::move(*work));
+    const std::size_t written = written_;
     flush();
+    if (!any && written == written_) break;
   }
   arm_read();
   arm_timer();
@@ -221,6 +226,7 @@ void LineConnection::flush() {
     }
     if (ec) return close();
     session_.on_written(sent);
+    written_ += sent;
     out_sent_ += sent;
   }
   if (session_.must_abort()) {

@@ -78,6 +78,7 @@ class LineConnection : public std::enable_shared_from_this<LineConnection> {
   LineSession session_;
   std::string out_;
   std::size_t out_sent_ = 0;
+  std::size_t written_ = 0;
   std::size_t discarded_ = 0;
   std::unique_ptr<Waiting> waiting_;
   Clock::time_point armed_until_ = Clock::time_point::max();

@@ -1,0 +1,176 @@
+// A closed-loop load generator for one-line protocols: N connections on one thread, each with a fixed
+// number of requests under way. It knows no protocol, only how many line ends a reply has, so the same
+// program drives certlined and its peer and costs both the same.
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+struct Plan {
+  std::uint16_t port = 0;
+  int connections = 50, pipeline = 1, line_ends = 1;
+  double seconds = 3;
+  std::string request;  // "%d" becomes a number that never repeats
+};
+
+struct Connection {
+  int fd = -1;
+  std::string out;
+  int line_ends = 0;
+  std::vector<Clock::time_point> sent;  // oldest first
+};
+
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error(what + ": " + std::strerror(errno));
+}
+
+int connect_to(std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    fail("connect");
+  }
+  const int on = 1;
+  ::setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::fcntl(fd, F_SETFL, O_NONBLOCK);
+  return fd;
+}
+
+class Load {
+ public:
+  explicit Load(const Plan& plan) : plan_(plan), placeholder_(plan.request.find("%d")) {
+    epoll_ = ::epoll_create1(0);
+    connections_.resize(plan.connections);
+    for (std::size_t i = 0; i < connections_.size(); ++i) {
+      connections_[i].fd = connect_to(plan.port);
+      epoll_event event{EPOLLIN, {}};
+      event.data.u64 = i;
+      ::epoll_ctl(epoll_, EPOLL_CTL_ADD, connections_[i].fd, &event);
+    }
+  }
+
+  void run() {
+    const auto start = Clock::now();
+    const auto until = start + std::chrono::duration<double>(plan_.seconds);
+    for (Connection& c : connections_) send(c, plan_.pipeline);
+    std::vector<epoll_event> events(256);
+    while (Clock::now() < until) {
+      const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()), 100);
+      for (int i = 0; i < n; ++i) receive(connections_[events[i].data.u64]);
+    }
+    const double took = std::chrono::duration<double>(Clock::now() - start).count();
+    std::sort(latencies_us_.begin(), latencies_us_.end());
+    const auto percentile = [this](double p) {
+      return latencies_us_.empty()
+                 ? 0.0
+                 : latencies_us_[static_cast<std::size_t>(p * double(latencies_us_.size() - 1))];
+    };
+    std::printf("rate %.0f p50_us %.0f p99_us %.0f errors %ld\n", double(latencies_us_.size()) / took,
+                percentile(0.5), percentile(0.99), errors_);
+  }
+
+ private:
+  void send(Connection& c, int count) {
+    c.out.clear();
+    for (int i = 0; i < count; ++i) {
+      if (placeholder_ == std::string::npos) {
+        c.out += plan_.request;
+      } else {
+        c.out.append(plan_.request, 0, placeholder_);
+        c.out += std::to_string(100'000'000 + next_number_++);
+        c.out.append(plan_.request, placeholder_ + 2);
+      }
+      c.sent.push_back(Clock::now());
+    }
+    for (std::size_t done = 0; done < c.out.size();) {
+      const ssize_t n = ::send(c.fd, c.out.data() + done, c.out.size() - done, MSG_NOSIGNAL);
+      if (n < 0 && errno == EAGAIN) continue;  // a few kilobytes: the peer is reading
+      if (n < 0) fail("send");
+      done += static_cast<std::size_t>(n);
+    }
+  }
+
+  void receive(Connection& c) {
+    const ssize_t n = ::recv(c.fd, buffer_, sizeof buffer_, 0);
+    if (n < 0 && errno == EAGAIN) return;
+    if (n <= 0) fail("the server closed the connection");
+    const char* const end = buffer_ + n;
+    int complete = 0;
+    for (const char* at = buffer_; (at = static_cast<const char*>(std::memchr(
+                                        at, '\n', static_cast<std::size_t>(end - at)))) != nullptr;
+         ++at) {
+      if (++c.line_ends % plan_.line_ends == 0) ++complete;
+    }
+    const std::string_view text(buffer_, static_cast<std::size_t>(n));
+    if (text.find("status error") != text.npos || text.find("-ERR") != text.npos) ++errors_;
+    const auto now = Clock::now();
+    for (int i = 0; i < complete; ++i) {
+      latencies_us_.push_back(std::chrono::duration<double, std::micro>(now - c.sent[i]).count());
+    }
+    c.sent.erase(c.sent.begin(), c.sent.begin() + complete);
+    if (complete > 0) send(c, complete);
+  }
+
+  const Plan plan_;
+  const std::size_t placeholder_;
+  int epoll_ = -1;
+  long next_number_ = 0;
+  long errors_ = 0;
+  std::vector<Connection> connections_;
+  std::vector<double> latencies_us_;
+  char buffer_[64 * 1024];
+};
+
+std::string unescape(const char* text) {
+  std::string out;
+  for (; *text != '\0'; ++text) {
+    if (text[0] == '\\' && (text[1] == 'r' || text[1] == 'n')) {
+      out += *++text == 'r' ? '\r' : '\n';
+    } else {
+      out += *text;
+    }
+  }
+  return out;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 7) {
+    std::fprintf(stderr, "usage: line_load PORT CONNECTIONS PIPELINE LINE_ENDS SECONDS REQUEST\n");
+    return 2;
+  }
+  Plan plan;
+  plan.port = static_cast<std::uint16_t>(std::atoi(argv[1]));
+  plan.connections = std::atoi(argv[2]);
+  plan.pipeline = std::atoi(argv[3]);
+  plan.line_ends = std::atoi(argv[4]);
+  plan.seconds = std::atof(argv[5]);
+  plan.request = unescape(argv[6]);
+  try {
+    Load(plan).run();
+  } catch (const std::exception& failure) {
+    std::fprintf(stderr, "line_load: %s\n", failure.what());
+    return 1;
+  }
+  return 0;
+}

@@ -1,0 +1,125 @@
+// Scans of one TLS port on many loopback addresses, two ways: certline's scanner with its verdict, and
+// a bare OpenSSL loop that connects, shakes hands, verifies and closes, one after another. Both print
+// their rate, CPU and peak memory; the ratio is what counts.
+#include <arpa/inet.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <semaphore>
+#include <string>
+
+#include "pki/verdict.hpp"
+#include "scanner/scanner.hpp"
+
+namespace {
+
+using namespace certline;
+using Clock = std::chrono::steady_clock;
+
+struct Plan {
+  std::string trust_file;
+  std::uint16_t port = 0;
+  int scans = 0, in_flight = 0;
+};
+
+constexpr std::uint32_t kFirstAddress = 0x7f000101;  // 127.0.1.1
+constexpr int kAddresses = 16;                       // as many as the server's certificate names
+
+IpAddress target_address(int i) {
+  return IpAddress::v4(kFirstAddress + static_cast<std::uint32_t>(i % kAddresses));
+}
+
+void report(const char* what, int scans, int good, Clock::time_point start) {
+  const double wall = std::chrono::duration<double>(Clock::now() - start).count();
+  rusage use{};
+  ::getrusage(RUSAGE_SELF, &use);
+  const double cpu = double(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
+                     double(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
+  std::printf("%s scans %d ok %d wall_s %.3f cpu_s %.3f rate %.0f peak_kib %ld\n", what, scans, good,
+              wall, cpu, scans / wall, use.ru_maxrss);
+}
+
+int run_scanner(const Plan& plan) {
+  const auto start = Clock::now();
+  auto trust = pki::TrustStore::load(plan.trust_file);
+  if (!trust) return 1;
+  const std::shared_ptr<pki::Verifier> verifier =
+      pki::Verifier::create(*trust, pki::IntermediatePool::create());
+  scanner::ScannerSettings settings;
+  settings.per_address = static_cast<unsigned>(plan.in_flight);
+  settings.policy = std::make_shared<const scanner::AddressPolicy>(
+      scanner::AddressPolicy::allow_everything());
+  const auto scanner =
+      scanner::Scanner::create(settings, verifier, [] { return UtcTime(std::time(nullptr)); });
+  std::counting_semaphore<> slots(plan.in_flight);
+  std::atomic<int> good{0}, done{0};
+  for (int i = 0; i < plan.scans; ++i) {
+    slots.acquire();
+    scanner->scan({target_address(i).to_string(), plan.port, Starttls::none}, [&](Observation seen) {
+      if (seen.addresses.size() == 1 && seen.addresses[0].state == ScanState::ok) ++good;
+      ++done;
+      done.notify_one();
+      slots.release();
+    });
+  }
+  for (int seen = done; seen < plan.scans; seen = done) done.wait(seen);
+  report("scanner", plan.scans, good, start);
+  return 0;
+}
+
+bool shake_hands(SSL_CTX* context, const IpAddress& address, std::uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in to{};
+  to.sin_family = AF_INET;
+  to.sin_port = htons(port);
+  std::memcpy(&to.sin_addr, address.bytes.data() + 12, 4);
+  bool good = false;
+  if (fd >= 0 && ::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) == 0) {
+    SSL* ssl = SSL_new(context);
+    X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), address.to_string().c_str());
+    SSL_set_fd(ssl, fd);
+    good = SSL_connect(ssl) == 1 && SSL_get_verify_result(ssl) == X509_V_OK;
+    SSL_shutdown(ssl);
+    SSL_free(ssl);
+  }
+  ::close(fd);
+  return good;
+}
+
+int run_bare_loop(const Plan& plan) {
+  const auto start = Clock::now();
+  SSL_CTX* context = SSL_CTX_new(TLS_client_method());
+  SSL_CTX_load_verify_file(context, plan.trust_file.c_str());
+  SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
+  int good = 0;
+  for (int i = 0; i < plan.scans; ++i) {
+    good += shake_hands(context, target_address(i), plan.port) ? 1 : 0;
+  }
+  SSL_CTX_free(context);
+  report("bare_loop", plan.scans, good, start);
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 6) {
+    std::fprintf(stderr, "usage: scan_load scanner|bare_loop TRUST_FILE PORT SCANS IN_FLIGHT\n");
+    return 2;
+  }
+  Plan plan;
+  plan.trust_file = argv[2];
+  plan.port = static_cast<std::uint16_t>(std::atoi(argv[3]));
+  plan.scans = std::atoi(argv[4]);
+  plan.in_flight = std::atoi(argv[5]);
+  return std::string_view(argv[1]) == "scanner" ? run_scanner(plan) : run_bare_loop(plan);
+}

@@ -16,6 +16,7 @@
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <csignal>
 #include <list>
 #include <mutex>
 #include <thread>
@@ -69,7 +70,7 @@ std::string cut(std::string text) {
 class Worker {
  public:
   explicit Worker(Shared& shared)
-      : shared_(shared), work_(context_.get_executor()), thread_([this] { context_.run(); }) {}
+      : shared_(shared), work_(context_.get_executor()), thread_([this] { run(); }) {}
 
   void start(Job job) {
     asio::post(context_, [this, job = std::move(job)]() mutable { spawn(scan(std::move(job))); });
@@ -91,6 +92,15 @@ class Worker {
   }
 
  private:
+  void run() {
+    // OpenSSL writes to sockets whose other end may be gone: an error here, not a signal.
+    sigset_t broken_pipe;
+    sigemptyset(&broken_pipe);
+    sigaddset(&broken_pipe, SIGPIPE);
+    pthread_sigmask(SIG_BLOCK, &broken_pipe, nullptr);
+    context_.run();
+  }
+
   void spawn(awaitable<void> coroutine) {
     if (stopping_) return;
     const auto member =

@@ -10,6 +10,7 @@
 
 #include <atomic>
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -45,6 +46,7 @@ class LoopbackServer {
   explicit LoopbackServer(Serve serve, std::uint32_t address = INADDR_LOOPBACK,
                           std::uint16_t wanted = 0)
       : serve_(std::move(serve)), listener_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    std::signal(SIGPIPE, SIG_IGN);  // OpenSSL writes to clients that may be gone
     const int yes = 1;
     setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
     const sockaddr_in at = loopback(address, wanted);

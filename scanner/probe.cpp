@@ -88,7 +88,7 @@ constexpr std::array kAlerts{
     Alert{47, "illegal_parameter", false},
     Alert{48, "unknown_ca", false},
     Alert{49, "access_denied", true},
-    Alert{50, "decode_error", false},
+    Alert{50, "decode_error", true},  // what GnuTLS says to an empty certificate list
     Alert{51, "decrypt_error", false},
     Alert{70, "protocol_version", false},
     Alert{71, "insufficient_security", false},
@@ -249,7 +249,8 @@ class Connection {
   awaitable<Failure> handshake() {
     bool first_bytes = true;
     for (;;) {
-      handshake_.turn_bytes = 0;
+      // The first turn only sends: what a server says at once must be seen before OpenSSL takes it.
+      handshake_.turn_bytes = first_bytes ? kTurnBytes : 0;
       ERR_clear_error();
       const int done = SSL_connect(ssl_.get());
       if (done == 1) co_return Failure{};

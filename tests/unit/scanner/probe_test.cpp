@@ -276,6 +276,24 @@ TEST_CASE("STARTTLS, then TLS") {
   CHECK(dumb([](int, int) {}, Starttls::imap).failure == ScanState::starttls_protocol_error);
 }
 
+namespace {
+
+// Ends in a clean state; true: it was TLS, if only at first.
+bool replay(const std::string& bytes) {
+  const ProbeFacts facts = dumb([&](int fd, int) {
+    hear(fd);
+    say(fd, bytes);
+    shutdown(fd, SHUT_WR);
+    hear_all(fd);
+  });
+  CHECK((facts.failure == ScanState::tls_error || facts.failure == ScanState::not_tls));
+  CHECK_FALSE(facts.detail.empty());
+  CHECK(facts.detail.size() <= 200);
+  return facts.failure == ScanState::tls_error;
+}
+
+}  // namespace
+
 TEST_CASE("server bytes of a fuzz corpus end in a clean state") {
   const std::string archive = CERTLINE_SOURCE_DIR "/../shared/corpora/tls-server-bytes.tar.xz";
   if (!std::filesystem::exists(archive)) {
@@ -285,24 +303,20 @@ TEST_CASE("server bytes of a fuzz corpus end in a clean state") {
   const pki::test::Scratch scratch;
   REQUIRE(std::system(
               ("tar -xJf '" + archive + "' -C '" + scratch.path().string() + "'").c_str()) == 0);
-  int count = 0, not_tls = 0;
+  int count = 0, tls = 0;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(scratch.path())) {
     if (!entry.is_regular_file()) continue;
     std::ifstream in(entry.path(), std::ios::binary);
     const std::string bytes{std::istreambuf_iterator<char>(in), {}};
-    const ProbeFacts facts = dumb([&](int fd, int) {
-      hear(fd);
-      say(fd, bytes);
-      shutdown(fd, SHUT_WR);
-      hear_all(fd);
-    });
     INFO(entry.path());
-    CHECK((facts.failure == ScanState::tls_error || facts.failure == ScanState::not_tls));
-    CHECK_FALSE(facts.detail.empty());
-    CHECK(facts.detail.size() <= 200);
+    replay(bytes);
+    // Most begin with settings of the harness they come from: the server's part follows.
+    const std::size_t first_record = bytes.find("\x16\x03");
+    if (first_record != std::string::npos && first_record > 0)
+      tls += replay(bytes.substr(first_record));
     ++count;
-    not_tls += facts.failure == ScanState::not_tls;
   }
-  std::cout << "server byte streams: " << count << ", not TLS at all: " << not_tls << "\n";
+  std::cout << "server byte streams: " << count << ", TLS behind their preamble: " << tls << "\n";
   CHECK(count >= 600);
+  CHECK(tls >= 300);
 }

@@ -15,8 +15,6 @@ ACKNOWLEDGED_A_ROUND = 150
 CONFIG = """
 [limits]
 names_per_key = 1000000
-[log]
-level = "warning"
 """
 KEY = "storm-{client:010}"
 

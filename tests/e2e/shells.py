@@ -40,7 +40,7 @@ ask "command add domain $2 apikey $key"
 ask "command expiration domain $2 apikey $key wait 30"
 """
 
-# Through nc, which keeps its own input open until dd has its reply and the pipe to it closes.
+# Through nc and two pipes with names.
 ONE_CONNECTION_NC = r"""
 set -eu
 end=$3
@@ -57,8 +57,7 @@ key=$(ask "command apikey" | sed -n 's/^data //p')
 ask "command claim email shell@example.org apikey $key"
 ask "command add domain $2 apikey $key"
 ask "command expiration domain $2 apikey $key wait 30"
-exec 3>&-
-wait
+kill $!
 """
 
 SEVERAL_CONNECTIONS_NC = r"""
@@ -92,7 +91,14 @@ WITH_NC = {"zsh": (["zsh"], "nc -N"), "mksh": (["mksh"], "nc -N"),
            "busybox": (["busybox", "sh"], "busybox nc")}
 
 
-def play(shell, script, daemon, name, end, nc=""):
+def play(shell, script, site, end, nc=""):
+    """A daemon of its own for each: it has seen neither key nor name before."""
+    name, daemon = site.name, site.daemon()
+    with daemon:
+        converse(shell, script, daemon, name, end, nc)
+
+
+def converse(shell, script, daemon, name, end, nc):
     # zsh splits $NC into words only when told to.
     prelude = "setopt sh_word_split 2>/dev/null || :\n" if shell == ["zsh"] else ""
     out = run(*shell, "-c", prelude + script, "shell", daemon.port, name, end,
@@ -107,41 +113,52 @@ def play(shell, script, daemon, name, end, nc=""):
     equal(lines[4], "status ok 200 nothing to do", "the advice")
 
 
-def watched(test):
-    """A daemon that watches a healthy server on loopback."""
-    def wrapper(directory):
-        authority = Authority(directory / "ca")
-        with s_server(authority.issue(["127.0.0.1"])) as server, \
-                Daemon(directory, loopback_config(authority)) as daemon:
-            test(daemon, f"127.0.0.1:{server.port}")
-    wrapper.__name__ = test.__name__
-    return wrapper
+class Site:
+    """A healthy server on loopback, and as many daemons as are asked for."""
+
+    def __init__(self, directory):
+        self.directory, self.count = directory, 0
+        self.authority = Authority(directory / "ca")
+        self.server = s_server(self.authority.issue(["127.0.0.1"]))
+        self.name = f"127.0.0.1:{self.server.port}"
+
+    def daemon(self):
+        self.count += 1
+        home = self.directory / str(self.count)
+        home.mkdir()
+        return Daemon(home, loopback_config(self.authority))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *details):
+        self.server.__exit__(*details)
 
 
-@watched
-def dev_tcp(daemon, name):
-    for shell in DEV_TCP.values():
-        for script in (ONE_CONNECTION, SEVERAL_CONNECTIONS):
-            for end in ("\\n", "", "\\r\\n"):
-                play(shell, script, daemon, name, end)
+def dev_tcp(directory):
+    with Site(directory) as site:
+        for shell in DEV_TCP.values():
+            for script in (ONE_CONNECTION, SEVERAL_CONNECTIONS):
+                for end in ("\\n", "", "\\r\\n"):
+                    play(shell, script, site, end)
 
 
-@watched
-def netcat(daemon, name):
-    for shell, nc in WITH_NC.values():
-        for script in (ONE_CONNECTION_NC, SEVERAL_CONNECTIONS_NC):
-            for end in ("\\n", ""):
-                play(shell, script, daemon, name, end, nc)
+def netcat(directory):
+    with Site(directory) as site:
+        for shell, nc in WITH_NC.values():
+            for script in (ONE_CONNECTION_NC, SEVERAL_CONNECTIONS_NC):
+                for end in ("\\n", ""):
+                    play(shell, script, site, end, nc)
 
 
-@watched
-def published_lines(daemon, name):
-    for shell in DEV_TCP.values():
-        out = run(*shell, "-c", PUBLISHED_ADD, "shell", daemon.port, name).splitlines()
-        equal(len(out), 2, f"lines of {out}")
-        check(out[0].startswith("data id ") and out[1].startswith("status ok 200"), f"{out}")
-        out = run(*shell, "-c", PUBLISHED_KEY, "shell", daemon.port).split()
-        check(len(out) == 2 and out[0] == "data" and len(out[1]) == 32, f"{out}")
+def published_lines(directory):
+    with Site(directory) as site, site.daemon() as daemon:
+        for shell in DEV_TCP.values():
+            out = run(*shell, "-c", PUBLISHED_ADD, "shell", daemon.port, site.name).splitlines()
+            equal(len(out), 2, f"lines of {out}")
+            check(out[0].startswith("data id ") and out[1].startswith("status ok 200"), f"{out}")
+            out = run(*shell, "-c", PUBLISHED_KEY, "shell", daemon.port).split()
+            check(len(out) == 2 and out[0] == "data" and len(out[1]) == 32, f"{out}")
 
 
 main(dev_tcp, netcat, published_lines)

@@ -71,7 +71,6 @@ class LoopbackServer {
 
   std::uint16_t port() const { return port_; }
   int accepted() const { return accepted_; }
-  int most_at_once() const { return most_; }
 
  private:
   void accept_all() {
@@ -81,7 +80,6 @@ class LoopbackServer {
       accepted_ = number + 1;
       const std::lock_guard lock(mutex_);
       open_.insert(fd);
-      most_ = std::max(most_.load(), static_cast<int>(open_.size()));
       connections_.emplace_back([this, fd, number] {
         serve_(fd, number);
         const std::lock_guard inner(mutex_);
@@ -94,7 +92,7 @@ class LoopbackServer {
   Serve serve_;
   int listener_;
   std::uint16_t port_ = 0;
-  std::atomic<int> accepted_{0}, most_{0};
+  std::atomic<int> accepted_{0};
   std::mutex mutex_;
   std::set<int> open_;
   std::vector<std::thread> connections_;

@@ -194,7 +194,7 @@ TEST_CASE("ends, resets, alerts and silence") {
   CHECK(odd.detail == "alert unrecognized_name");
   LoopbackServer silent([](int fd, int) { hear_all(fd); });
   ProbeTarget t = target(silent.port());
-  t.timeout = std::chrono::milliseconds(50);
+  t.timeout = std::chrono::milliseconds(400);
   const ProbeFacts late = run(t);
   CHECK(late.failure == ScanState::timeout);
   CHECK(late.detail == "the deadline passed while shaking hands");

@@ -33,7 +33,8 @@ std::string render(std::string_view event, std::initializer_list<LogField> field
 }  // namespace
 
 struct Log::Impl {
-  spdlog::logger logger{"certlined", std::make_shared<spdlog::sinks::stderr_sink_mt>()};
+  const spdlog::sink_ptr sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+  spdlog::logger logger{"certlined", sink};
   struct Minute {
     std::int64_t minute = 0;
     std::uint32_t written = 0, suppressed = 0;
@@ -56,6 +57,11 @@ bool Log::enabled(LogLevel level) const { return impl_->logger.should_log(to_spd
 
 void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (enabled(level)) impl_->logger.log(to_spdlog(level), render(event, fields));
+}
+
+void Log::announce(std::string_view event, std::initializer_list<LogField> fields) {
+  const std::string line = render(event, fields);
+  impl_->sink->log({"certlined", spdlog::level::info, line});
 }
 
 void Log::write_limited(LogLevel level, std::string_view event,

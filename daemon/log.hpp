@@ -29,6 +29,9 @@ class Log {
   bool enabled(LogLevel level) const;
   void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {});
 
+  // Written whatever the level: what a supervisor or a script has to learn, such as the port.
+  void announce(std::string_view event, std::initializer_list<LogField> fields = {});
+
   // For events that a peer can cause at will: at most kPerMinute lines of one event a minute; the
   // first line of the next minute says how many were left out.
   static constexpr std::uint32_t kPerMinute = 60;

@@ -111,7 +111,7 @@ Result<void> Process::start() {
   if (!bound) return bound.error();
   driver_->start();
   for (const ListenAddress& address : *bound) {
-    log_.write(LogLevel::info, "listening", {{"protocol", "line"}, {"address", address.to_string()}});
+    log_.announce("listening", {{"protocol", "line"}, {"address", address.to_string()}});
   }
   log_.write(LogLevel::info, "ready",
              {{"version", kVersion}, {"roots", static_cast<std::int64_t>((*trust)->size())}});

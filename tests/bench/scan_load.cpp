@@ -65,7 +65,13 @@ int run_scanner(const Plan& plan) {
   for (int i = 0; i < plan.scans; ++i) {
     slots.acquire();
     scanner->scan({target_address(i).to_string(), plan.port, Starttls::none}, [&](Observation seen) {
-      if (seen.addresses.size() == 1 && seen.addresses[0].state == ScanState::ok) ++good;
+      const AddressObservation& first = seen.addresses.at(0);
+      if (first.state == ScanState::ok) {
+        ++good;
+      } else {
+        std::fprintf(stderr, "%s %s\n", std::string(scan_state_name(first.state)).c_str(),
+                     first.detail.c_str());
+      }
       ++done;
       done.notify_one();
       slots.release();

@@ -8,7 +8,8 @@ function(certline_folder name)
   target_link_libraries(${name} PUBLIC ${ARG_LINK})
 endfunction()
 
-# certline_schema(NAME FILE): generates FILE's C++ header, included as "<folder>/<file>_generated.h".
+# certline_schema(NAME FILE): generates FILE's C++ header, included as
+# "<folder>/<file>_generated.h".
 function(certline_schema name schema)
   get_filename_component(folder ${schema} DIRECTORY)
   get_filename_component(base ${schema} NAME_WE)

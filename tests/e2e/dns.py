@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""A name with an IPv4 and an IPv6 address that serve different certificates: a row for each, one answer
-for both. dnsmasq on loopback is the resolver.
+"""A name with an IPv4 and an IPv6 address that serve different certificates: a row for each, one
+answer for both. dnsmasq on loopback is the resolver.
 """
 
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, Server, equal, free_port, loopback_config, main,  # noqa: E402
+from harness import (Authority, Daemon, Server, equal, free_port, loopback_config, main,
                      s_server)
 
 KEY = "0123456789abcdef"
@@ -14,7 +14,7 @@ NAME = "both.demo.test"
 
 
 def dnsmasq(hosts):
-    """Answers only for `hosts`, a list of (name, address); accepts TCP, which shows that it is up."""
+    """Answers only for `hosts`, pairs of name and address; its TCP port shows that it is up."""
     port = free_port()
     records = [f"--host-record={name},{address}" for name, address in hosts]
     return Server(["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
@@ -67,8 +67,8 @@ def one_address_dead(directory):
         name = f"{NAME}:{server.port}"
         line.request(f"command add domain {name} apikey {KEY}")
         both = ask(line, name, " wait 30")
-        equal((both["addresses"], both["certificate_found"], both["renewal_utc"],
-               both["problem"]), ("2", "true", str(certificate.not_after), "refused"), "the roll-up")
+        got = [both[key] for key in ("addresses", "certificate_found", "renewal_utc", "problem")]
+        equal(got, ["2", "true", str(certificate.not_after), "refused"], "the roll-up")
         four, six = ask(line, name, " ip 127.0.0.1"), ask(line, name, " ip ::1")
         equal((four["problem"], four["certificate_sha256"]), ("none", certificate.sha256), "IPv4")
         equal((six["problem"], six["certificate_found"]), ("refused", "false"), "IPv6")

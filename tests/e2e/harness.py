@@ -1,5 +1,6 @@
-"""What the end-to-end tests share: the daemon under test, a client of its line protocol, a certificate
-authority, and real servers started from their own configuration in a temporary directory.
+"""What the end-to-end tests share: the daemon under test, a client of its line protocol, a
+certificate authority, and real servers started from their own configuration in a temporary
+directory.
 
 Everything listens on loopback at a free port. Waiting is always for a condition with a deadline.
 """
@@ -316,7 +317,8 @@ class Certificate:
 
     @property
     def not_after(self):
-        text = run("openssl", "x509", "-in", self.chain, "-noout", "-enddate", "-dateopt", "iso_8601")
+        text = run("openssl", "x509", "-in", self.chain, "-noout", "-enddate", "-dateopt",
+                   "iso_8601")
         when = datetime.datetime.strptime(text.strip().split("=")[1], "%Y-%m-%d %H:%M:%SZ")
         return int(when.replace(tzinfo=datetime.timezone.utc).timestamp())
 

@@ -1,12 +1,13 @@
 #!/usr/bin/env python3
-"""Killed in the middle of everything: what was acknowledged is there, what a backup holds is whole."""
+"""Killed in the middle of everything: what was acknowledged is there, what a backup holds is
+whole."""
 
 import signal
 import sys
 import threading
 
 sys.dont_write_bytecode = True
-from harness import CERTLINED, Daemon, check, equal, main, run, wait_for  # noqa: E402
+from harness import CERTLINED, Daemon, check, equal, main, run, wait_for
 
 KILLS = 50
 CLIENTS = 3

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The process around the protocol: subcommands, configuration, signals, supervision, logging, and what
-happens when descriptors run out.
+"""The process around the protocol: subcommands, configuration, signals, supervision, logging, and
+what happens when descriptors run out.
 """
 
 import os
@@ -14,7 +14,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Process, check, equal, main,  # noqa: E402
+from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Process, check, equal, main,
                      wait_for)
 
 KEY = "0123456789abcdef"
@@ -191,7 +191,7 @@ def no_core_dumps(directory):
 
 
 def out_of_descriptors(directory):
-    """Accepting pauses without spinning, the connections that are there go on, others come later."""
+    """Accepting pauses without spinning, connections that are there go on, others come later."""
     def few():
         resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
 

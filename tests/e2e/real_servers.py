@@ -190,9 +190,9 @@ def postgres(directory, certificate):
     settings = {"ssl": "on", "ssl_cert_file": certificate.chain, "ssl_key_file": key,
                 "listen_addresses": "127.0.0.1", "port": port, "unix_socket_directories": home,
                 "fsync": "off"}
-    return Server([*as_postgres, binaries / "postgres", "-D", home / "data",
-                   *(word for name, value in settings.items() for word in ("-c", f"{name}={value}"))],
-                  port, cwd=directory)
+    options = [f"--{name}={value}" for name, value in settings.items()]
+    return Server([*as_postgres, binaries / "postgres", "-D", home / "data", *options], port,
+                  cwd=directory)
 
 
 def slapd(directory, certificate):

@@ -6,9 +6,9 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (CERTLINED, PATIENCE, Authority, check, equal, free_port,  # noqa: E402
+from harness import (CERTLINED, PATIENCE, Authority, check, equal, free_port,
                      loopback_config, main, need_root, s_server)
-import real_servers  # noqa: E402
+import real_servers
 
 
 class Site:

@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""Real servers, each scanned through the daemon by STARTTLS or TLS: the certificate it serves, the state
-it is in. The certificate is the one openssl read from the file, seen through `expiration … ip`.
+"""Real servers, each scanned through the daemon by STARTTLS or TLS: the certificate it serves, the
+state it is in. The certificate is the one openssl read from the file, seen through `expiration …
+ip`.
 """
 
 import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, check, equal, free_port, loopback_config, main,  # noqa: E402
+from harness import (Authority, Daemon, check, equal, free_port, loopback_config, main,
                      need_root, s_server)
-import real_servers  # noqa: E402
+import real_servers
 
 KEY = "0123456789abcdef"
 
@@ -70,7 +71,7 @@ def openssl_s_server(directory):
 
 
 def gnutls_old_protocol(directory):
-    """TLS 1.0 without RFC 5746: the handshake is the client's to refuse, the verdict is the same."""
+    """TLS 1.0 without RFC 5746: others refuse such a handshake, the verdict is the same."""
     with Site(directory) as site, \
             real_servers.gnutls_serv(site.good, real_servers.OLD_PRIORITY) as server:
         modern = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}"],

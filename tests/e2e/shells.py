@@ -6,7 +6,7 @@ connection and in several, each reply read by one `dd bs=1000 count=1`.
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, check, equal, loopback_config, main, run,  # noqa: E402
+from harness import (Authority, Daemon, check, equal, loopback_config, main, run,
                      s_server)
 
 # One connection through the shell's own /dev/tcp. $1 is the port, $2 the name, $3 what ends a

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Everything at once: clients on all commands, scans of real servers, reloads, a backup. What is checked is
-that nothing breaks; under TSan, that no thread reads what another writes.
+"""Everything at once: clients on all commands, scans of real servers, reloads, a backup. What is
+checked is that nothing breaks; under TSan, that no thread reads what another writes.
 """
 
 import signal
@@ -8,7 +8,7 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from harness import (CERTLINED, Authority, Daemon, check, equal, loopback_config, main,  # noqa: E402
+from harness import (CERTLINED, Authority, Daemon, check, equal, loopback_config, main,
                      run, s_server)
 
 CLIENTS = 6

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""What README shows is what happens: its console blocks are typed into bash while the quick start runs.
-What differs each time (keys, ids, digests, times) is compared by its form.
+"""What README shows is what happens: its console blocks are typed into bash while the quick start
+runs. What differs each time (keys, ids, digests, times) is compared by its form.
 """
 
 import os
@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import ROOT, Process, accepts, check, equal, main, run, wait_for  # noqa: E402
+from harness import ROOT, Process, accepts, check, equal, main, run, wait_for
 
 QUICKSTART = ROOT / "packaging/quickstart"
 BUILD_PATIENCE = 1800
@@ -66,8 +66,8 @@ def readme(directory):
         # What it says to type next is typed, too, as far as it stays on this machine.
         suggested = [line.strip() for line in quickstart.lines if line.startswith("  ")]
         check(any(line.startswith("exec 3<> /dev/tcp/") for line in suggested), f"{suggested}")
-        first = type_in(suggested[:2])
-        check(first[1].endswith("help on add\n"), f"{first}")
+        first = type_in(suggested[:3])
+        check(first[2].endswith("help on add\n"), f"{first}")
         os.killpg(quickstart.process.pid, signal.SIGINT)
         quickstart.wait_exit()
     wait_for(all_gone, "the ports to be free again")
@@ -89,7 +89,8 @@ def quickstart_taken_port(directory):
     with Process([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "10023"],
                  cwd=directory):
         wait_for(lambda: accepts(10023), "the port's occupant")
-        done = subprocess.run([QUICKSTART, "--no-wait"], capture_output=True, text=True, timeout=120)
+        done = subprocess.run([QUICKSTART, "--no-wait"], capture_output=True, text=True,
+                              timeout=120)
         equal(done.returncode, 1, f"the exit status: {done}")
         check("10023" in done.stderr and "CERTLINE_PORT" in done.stderr, done.stderr)
 
@@ -106,7 +107,8 @@ def folders(directory):
     shown = set(re.findall(r"^\| `(\w+)/` \|", (ROOT / "README.md").read_text(), re.MULTILINE))
     files = run("git", "ls-files", cwd=ROOT).split()
     there = {pathlib.PurePath(name).parts[0] for name in files if "/" in name}
-    equal(shown, {name for name in there if not name.startswith(".") and name != "cmake"}, "folders")
+    there = {name for name in there if not name.startswith(".") and name != "cmake"}
+    equal(shown, there, "folders")
 
 
 main(commands_table, folders, quickstart_no_wait, quickstart_taken_port, readme)

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""run.py BINARY TRANSCRIPT…: plays conversations against a real daemon, one fresh daemon for each file.
+"""run.py BINARY TRANSCRIPT…: plays conversations against a real daemon, one fresh daemon for each
+file.
 
 A transcript is read from top to bottom; README.md beside this file lists what its lines may be.
 """
@@ -16,8 +17,8 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
-import harness  # noqa: E402
-from harness import Failure, check  # noqa: E402
+import harness
+from harness import Failure, check
 
 PATTERNS = {
     "any": r".*",

@@ -250,7 +250,11 @@ class Daemon(Process):
         self.store = self.directory / "store"
         self.write_config(config)
         super().__init__([binary, "serve", "--config", self.config_file, *arguments], **options)
-        match = self.wait_line(r"\blistening\b.*\baddress=\"?([0-9a-fA-F.:\[\]]+):(\d+)")
+        try:
+            match = self.wait_line(r"\blistening\b.*\baddress=\"?([0-9a-fA-F.:\[\]]+):(\d+)")
+        except Failure:
+            self.kill()
+            raise
         self.port = int(match.group(2))
 
     def write_config(self, config):
@@ -412,6 +416,7 @@ def loopback_config(authority, more=""):
 def main(*tests):
     """Runs each test with a temporary directory; the exit status says whether all went well."""
     sys.stdout.reconfigure(line_buffering=True)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
     wanted = sys.argv[1:]
     failed = []
     for test in tests:

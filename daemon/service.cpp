@@ -27,6 +27,12 @@ SettingsPtr make_settings(Config config) {
   return std::make_shared<const Settings>(Settings{std::move(config), std::move(policy)});
 }
 
+std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key_hash) {
+  auto key = view.key(key_hash);
+  if (key && !pki::equal_constant_time(key->digest, key_hash)) key.reset();
+  return key;
+}
+
 Service::Service(ServiceParts parts) : parts_(std::move(parts)), started_utc_(parts_.clock()) {}
 
 Service::Read Service::read(const Request& request, const Settings&, UtcTime received_utc) const {
@@ -53,7 +59,7 @@ Service::Read Service::read(const Request& request, const Settings&, UtcTime rec
 
 Service::Read Service::read_expiration(const GetExpiration& request, UtcTime received_utc) const {
   const store::ReadView view = parts_.store.read();
-  const auto key = view.key(pki::sha256(request.key.text()));
+  const auto key = find_key(view, pki::sha256(request.key.text()));
   if (!key) return {unknown_key(), {}};
   const auto watch = view.watch(key->account, request.domain.canonical());
   if (!watch) return {unknown_name(), {}};
@@ -81,7 +87,7 @@ Service::Read Service::read_expiration(const GetExpiration& request, UtcTime rec
 
 Reply Service::read_domains(const ListDomains& request) const {
   const store::ReadView view = parts_.store.read();
-  const auto key = view.key(pki::sha256(request.key.text()));
+  const auto key = find_key(view, pki::sha256(request.key.text()));
   if (!key) return unknown_key();
   const std::string after = request.after ? request.after->canonical() : std::string();
   DomainPage page;

@@ -24,6 +24,9 @@ struct Settings {
 using SettingsPtr = std::shared_ptr<const Settings>;
 SettingsPtr make_settings(Config config);
 
+// The record of the API key with this SHA-256, compared in constant time.
+std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key_hash);
+
 // Figures that other parts keep and `command status` shows.
 struct Gauges {
   std::atomic<std::uint64_t> connections{0};

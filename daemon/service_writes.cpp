@@ -45,7 +45,7 @@ bool full_for_new_names(const Scene& scene) {
 }
 
 KeyRecord create_key(Scene& scene, const Sha256& hash, AccountId account) {
-  const KeyRecord key{account, scene.now, 0};
+  const KeyRecord key{account, scene.now, 0, hash};
   scene.view.put_key(hash, key);
   return key;
 }
@@ -58,7 +58,7 @@ AccountId create_account(Scene& scene, const std::string& email) {
 
 Result<Owner> owner_for_add(Scene& scene, const ApiKey& api_key) {
   const Sha256 hash = pki::sha256(api_key.text());
-  if (auto key = scene.view.key(hash)) return Owner{hash, *key};
+  if (auto key = find_key(scene.view, hash)) return Owner{hash, *key};
   if (full_for_new_names(scene)) return scene.service.commit_error(CommitOutcome::full);
   switch (scene.settings.config.registration) {
     case Registration::open:
@@ -75,7 +75,7 @@ Result<Owner> owner_for_add(Scene& scene, const ApiKey& api_key) {
 
 Result<Owner> owner_of(Scene& scene, const ApiKey& api_key) {
   const Sha256 hash = pki::sha256(api_key.text());
-  if (auto key = scene.view.key(hash)) return Owner{hash, *key};
+  if (auto key = find_key(scene.view, hash)) return Owner{hash, *key};
   return unknown_key();
 }
 
@@ -194,7 +194,7 @@ void merge_accounts(Scene& scene, AccountId from, AccountId into) {
 
 Reply handle(Scene& scene, const ClaimKey& request) {
   const Sha256 hash = pki::sha256(request.key.text());
-  auto key = scene.view.key(hash);
+  auto key = find_key(scene.view, hash);
   if (!key && scene.settings.config.registration == Registration::closed) {
     return Error{ErrorKind::registration_closed,
                  "new keys are not accepted here; ask the operator of this server for one"};
@@ -214,7 +214,7 @@ Reply handle(Scene& scene, const ClaimKey& request) {
   }
   if (claimed) {
     merge_accounts(scene, account->id, *claimed);
-    key = scene.view.key(hash);
+    key = find_key(scene.view, hash);
     key->account = *claimed;
     scene.view.put_key(hash, *key);
   } else {

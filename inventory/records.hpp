@@ -24,11 +24,12 @@ struct AccountRecord {
   UtcTime created_utc = 0;
 };
 
-// Stored under the SHA-256 of the API key.
+// Stored under the first half of the API key's SHA-256; the whole is in `digest`, and set by the store.
 struct KeyRecord {
   AccountId account = 0;
   UtcTime created_utc = 0;
   std::uint32_t names = 0;  // watches added with this key and still there
+  Sha256 digest{};
 };
 
 // One account watches one (host, port). Stored under (account, canonical domain).

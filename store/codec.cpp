@@ -146,12 +146,13 @@ void decode(ByteView value, AccountRecord& out) {
 
 std::string encode(const KeyRecord& r) {
   FlatBufferBuilder b(128);
-  return finish(b, flat::CreateKey(b, r.account, r.created_utc, r.names));
+  const auto digest = to_struct<flat::Hash>(r.digest);
+  return finish(b, flat::CreateKey(b, r.account, r.created_utc, r.names, &digest));
 }
 
 void decode(ByteView value, KeyRecord& out) {
   const Decoded<flat::Key> t(value);
-  out = {t->account(), t->created_utc(), t->names()};
+  out = {t->account(), t->created_utc(), t->names(), required<32>(t->digest())};
 }
 
 std::string encode(const WatchRecord& r) {

@@ -13,7 +13,7 @@ ReadView::~ReadView() {
 }
 
 std::optional<KeyRecord> ReadView::key(const Sha256& key_hash) const {
-  return impl_->load<KeyRecord>(Table::keys, hash_key(key_hash));
+  return impl_->load<KeyRecord>(Table::keys, api_key_key(key_hash));
 }
 
 std::optional<AccountRecord> ReadView::account(AccountId id) const {

@@ -39,6 +39,7 @@ inline constexpr std::size_t kHistoryPerEndpoint = kAddressesPerEndpoint * kHist
 class ReadView {
  public:
   virtual ~ReadView();
+  // Found by the first half of the hash; whoever authenticates compares the whole of `digest`.
   std::optional<KeyRecord> key(const Sha256& key_hash) const;
   std::optional<AccountRecord> account(AccountId id) const;
   std::optional<AccountId> account_by_email(std::string_view email) const;

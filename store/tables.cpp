@@ -113,6 +113,9 @@ Key account_key(AccountId id) {
 Key hash_key(const Sha256& hash) {
   return Key().bytes(hash);
 }
+Key api_key_key(const Sha256& hash) {
+  return Key().bytes(ByteView(hash).first(16));
+}
 Key email_key(std::string_view email) {
   return Key().text(email);
 }
@@ -173,14 +176,14 @@ HistoryKey parse_history_key(ByteView key) {
 }
 
 void check_entry(Table table, ByteView key, ByteView value) {
-  constexpr std::size_t kId = 8, kHash = 32, kAddress = 16;
+  constexpr std::size_t kId = 8, kHash = 32, kHalfHash = 16, kAddress = 16;
   switch (table) {
     case Table::meta:
       return require_value<MetaRecord>(value);
     case Table::accounts:
       return require_size(key, kId), require_value<AccountRecord>(value);
     case Table::keys:
-      return require_size(key, kHash), require_value<KeyRecord>(value);
+      return require_size(key, kHalfHash), require_value<KeyRecord>(value);
     case Table::emails:
       return require_value<ReferenceRecord>(value);
     case Table::watches:

@@ -43,7 +43,9 @@ EndpointId WriteView::new_endpoint_id() {
 }
 
 void WriteView::put_key(const Sha256& key_hash, const KeyRecord& record) {
-  impl_->put(Table::keys, hash_key(key_hash), encode(record));
+  KeyRecord whole = record;
+  whole.digest = key_hash;
+  impl_->put(Table::keys, api_key_key(key_hash), encode(whole));
 }
 
 void WriteView::put_account(const AccountRecord& record) {

@@ -77,7 +77,7 @@ TEST_CASE("CRC-32C gives the numbers of RFC 3720") {
 TEST_CASE("records come back as they went in") {
   check_round_trip(MetaRecord{1, 20, 30});
   check_round_trip(AccountRecord{5, "a@example.org", 9});
-  check_round_trip(KeyRecord{5, 9, 1000});
+  check_round_trip(KeyRecord{5, 9, 1000, hash(7)});
   check_round_trip(sample_watch());
   check_round_trip(WatchRecord{});
   check_round_trip(sample_endpoint());
@@ -103,7 +103,7 @@ TEST_CASE("records come back as they went in") {
 }
 
 TEST_CASE("every flipped bit and every cut is noticed") {
-  check_every_bit(KeyRecord{5, 9, 1000});
+  check_every_bit(KeyRecord{5, 9, 1000, hash(7)});
   check_every_bit(sample_watch());
   check_every_bit(sample_endpoint());
   check_every_bit(sample_address());

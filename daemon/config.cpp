@@ -1,15 +1,16 @@
 // The configuration file. One table names every key with the function that reads it, so that an
-// unknown key, a wrong type and a value out of range are found the same way and named with their line.
+// unknown key, a wrong type and a value out of range are found the same way and named with their
+// line.
 #include "daemon/config.hpp"
 
 #include <fmt/format.h>
 
+#include <toml++/toml.h>
 #include <charconv>
 #include <fstream>
 #include <functional>
 #include <limits>
 #include <sstream>
-#include <toml++/toml.h>
 
 namespace certline::daemon {
 namespace {
@@ -172,8 +173,7 @@ std::vector<KeyRow> scanner_rows() {
       {"scanner.concurrency", number(FIELD(std::uint32_t, scanner.concurrency), 1, 20'000)},
       {"scanner.threads", number(FIELD(unsigned, scanner.threads), 0, 64)},
       {"scanner.per_address", number(FIELD(std::uint32_t, scanner.per_address), 1, 1000)},
-      {"log.level",
-       choice(FIELD(LogLevel, log.level), {"debug", "info", "warning", "error"})},
+      {"log.level", choice(FIELD(LogLevel, log.level), {"debug", "info", "warning", "error"})},
   };
 }
 #undef FIELD
@@ -232,8 +232,9 @@ std::string ListenAddress::to_string() const {
 
 Result<ListenAddress> parse_listen_address(std::string_view text, bool port_zero_allowed) {
   const Error error{ErrorKind::invalid_value,
-                    quoted(text) + " is not address:port; write \"127.0.0.1:10023\" or "
-                                   "\"[::1]:10023\""};
+                    quoted(text) +
+                        " is not address:port; write \"127.0.0.1:10023\" or "
+                        "\"[::1]:10023\""};
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return error;
   std::string_view host = text.substr(0, colon);
@@ -254,8 +255,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text, bool port_zero
 scanner::ScannerSettings Config::scanner_settings() const {
   scanner::ScannerSettings settings;
   settings.resolvers = scanner.resolvers;
-  settings.policy = std::make_shared<const scanner::AddressPolicy>(scanner.allow,
-                                                                   scanner::interface_addresses);
+  settings.policy =
+      std::make_shared<const scanner::AddressPolicy>(scanner.allow, scanner::interface_addresses);
   settings.timeout = std::chrono::milliseconds(scanner.timeout_ms);
   settings.dns_timeout = std::chrono::milliseconds(scanner.dns_timeout_ms);
   settings.threads = scanner.threads;
@@ -278,7 +279,8 @@ Result<Config> load_config(const std::string& file) {
   std::ifstream in(file, std::ios::binary);
   std::ostringstream text;
   if (!in || !(text << in.rdbuf() || in.peek() == std::ifstream::traits_type::eof())) {
-    return Error{ErrorKind::invalid_value, "cannot read " + file + "; check the path and its rights"};
+    return Error{ErrorKind::invalid_value,
+                 "cannot read " + file + "; check the path and its rights"};
   }
   return parse_config(text.str(), file);
 }

@@ -23,7 +23,9 @@ void fill_from_kernel(std::uint8_t* out, std::size_t size) {
 
 }  // namespace
 
-Entropy Entropy::system() { return Entropy{fill_from_kernel}; }
+Entropy Entropy::system() {
+  return Entropy{fill_from_kernel};
+}
 
 std::uint64_t Entropy::number() const {
   std::array<std::uint8_t, 8> bytes{};

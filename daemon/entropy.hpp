@@ -1,5 +1,6 @@
 #pragma once
-// Random bytes from the operating system, passed to whoever needs them so that tests can replace it.
+// Random bytes from the operating system, passed to whoever needs them so that tests can replace
+// it.
 
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,6 @@
-// A connection waits for readiness instead of holding a buffer, so that an idle one costs little: all
-// connections of a thread read into the same buffer. The protocol itself is LineSession's; here are
-// only the socket, one timer, and the hand-over to the service.
+// A connection waits for readiness instead of holding a buffer, so that an idle one costs little:
+// all connections of a thread read into the same buffer. The protocol itself is LineSession's; here
+// are only the socket, one timer, and the hand-over to the service.
 #include "daemon/line_connection.hpp"
 
 #include <boost/asio/buffer.hpp>
@@ -147,9 +147,12 @@ void LineConnection::execute(LineSession::Execute work) {
     return answer(work.slot, host_.service.read(work.request, *settings, 0).reply);
   }
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - work.received);
-  waiting_ = std::make_unique<Waiting>(Waiting{
-      work.slot, work.request, host_.service.now() - age.count(),
-      work.received + std::chrono::seconds(expiration->wait_s), {}});
+  waiting_ =
+      std::make_unique<Waiting>(Waiting{work.slot,
+                                        work.request,
+                                        host_.service.now() - age.count(),
+                                        work.received + std::chrono::seconds(expiration->wait_s),
+                                        {}});
   try_waiting(false);
 }
 

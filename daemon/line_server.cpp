@@ -2,10 +2,10 @@
 // instead of spinning; the kernel keeps the waiting clients in its queue.
 #include "daemon/line_server.hpp"
 
+#include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/v6_only.hpp>
-#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <condition_variable>
 #include <thread>
@@ -113,8 +113,8 @@ class ServerThread final : public ConnectionHost {
 
   void stop_waiting(EndpointId endpoint, std::uint64_t connection) override {
     const auto [first, last] = waiting_.equal_range(endpoint);
-    const auto found = std::find_if(
-        first, last, [&](const auto& entry) { return entry.second == connection; });
+    const auto found =
+        std::find_if(first, last, [&](const auto& entry) { return entry.second == connection; });
     if (found == last) return;
     waiting_.erase(found);
     waiting_count_.fetch_sub(1);
@@ -135,9 +135,8 @@ class ServerThread final : public ConnectionHost {
 
   // From any thread.
   void reload(SettingsPtr settings) {
-    asio::post(*io, [this, settings = std::move(settings)]() mutable {
-      settings_ = std::move(settings);
-    });
+    asio::post(
+        *io, [this, settings = std::move(settings)]() mutable { settings_ = std::move(settings); });
   }
 
   void endpoint_scanned(EndpointId endpoint) {
@@ -192,7 +191,8 @@ class ServerThread final : public ConnectionHost {
       listener.acceptor.accept(socket, peer, ec);
       if (ec == asio::error::would_block || ec == asio::error::try_again) break;
       if (ec == asio::error::no_descriptors || ec == asio::error::no_buffer_space ||
-          ec == asio::error::no_memory || ec == boost::system::errc::too_many_files_open_in_system) {
+          ec == asio::error::no_memory ||
+          ec == boost::system::errc::too_many_files_open_in_system) {
         return pause_accepting(listener, ec);
       }
       if (ec) continue;  // the peer went away in between

@@ -20,12 +20,13 @@ class LineServer {
   LineServer(Service& service, Log& log, Gauges& gauges, SettingsPtr settings);
   ~LineServer();  // closes what is left at once
 
-  // Binds and starts the threads. Errors (unavailable): an address cannot be bound; nothing runs then.
+  // Binds and starts the threads. Errors (unavailable): an address cannot be bound; nothing runs
+  // then.
   Result<std::vector<ListenAddress>> start();
 
   // Thread-safe, each takes effect soon.
-  void reload(SettingsPtr settings);           // listeners and thread count stay as they are
-  void endpoint_scanned(EndpointId endpoint);  // wakes `wait`s
+  void reload(SettingsPtr settings);                  // listeners and thread count stay as they are
+  void endpoint_scanned(EndpointId endpoint);         // wakes `wait`s
   void heartbeat(const std::function<void()>& beat);  // runs `beat` once on every thread
   std::size_t thread_count() const { return threads_.size(); }
 

@@ -1,5 +1,6 @@
 // Structured log lines through spdlog, which brings the locking, the time stamps and the flushing.
-// The event name and the fields are rendered here, so that nothing a peer sent reaches a terminal raw.
+// The event name and the fields are rendered here, so that nothing a peer sent reaches a terminal
+// raw.
 #include "daemon/log.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>
@@ -51,9 +52,13 @@ Log::Log(LogLevel level) : impl_(std::make_unique<Impl>()) {
 
 Log::~Log() = default;
 
-void Log::set_level(LogLevel level) { impl_->logger.set_level(to_spdlog(level)); }
+void Log::set_level(LogLevel level) {
+  impl_->logger.set_level(to_spdlog(level));
+}
 
-bool Log::enabled(LogLevel level) const { return impl_->logger.should_log(to_spdlog(level)); }
+bool Log::enabled(LogLevel level) const {
+  return impl_->logger.should_log(to_spdlog(level));
+}
 
 void Log::write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields) {
   if (enabled(level)) impl_->logger.log(to_spdlog(level), render(event, fields));
@@ -100,6 +105,8 @@ std::string log_value(std::string_view text) {
   return plain ? std::string(text) : quoted(text, 400);
 }
 
-std::string key_tag(const Sha256& key_hash) { return "sha256:" + hex(key_hash.data(), 4); }
+std::string key_tag(const Sha256& key_hash) {
+  return "sha256:" + hex(key_hash.data(), 4);
+}
 
 }  // namespace certline::daemon

@@ -1,6 +1,7 @@
 #pragma once
 // One structured line per event on standard error: "TIME LEVEL EVENT key=value …". Values are
-// escaped (CR, LF, ESC and all other control bytes), API keys masked before they get here by key_tag().
+// escaped (CR, LF, ESC and all other control bytes), API keys masked before they get here by
+// key_tag().
 
 #include <cstdint>
 #include <initializer_list>
@@ -43,7 +44,7 @@ class Log {
   std::unique_ptr<Impl> impl_;
 };
 
-std::string log_value(std::string_view text);    // as it stands after "key="
-std::string key_tag(const Sha256& key_hash);     // names a key without giving it away
+std::string log_value(std::string_view text);  // as it stands after "key="
+std::string key_tag(const Sha256& key_hash);   // names a key without giving it away
 
 }  // namespace certline::daemon

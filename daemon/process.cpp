@@ -1,5 +1,5 @@
-// Start-up order is readiness order: configuration, trust, store, scanner, listeners, then READY. Shut
-// down runs backwards, so that nothing is acknowledged that is not stored.
+// Start-up order is readiness order: configuration, trust, store, scanner, listeners, then READY.
+// Shut down runs backwards, so that nothing is acknowledged that is not stored.
 #include "daemon/process.hpp"
 
 #include <sys/resource.h>
@@ -24,7 +24,9 @@ namespace asio = boost::asio;
 
 constexpr std::chrono::seconds kDrain{4};  // of the 5 s a supervisor is promised
 
-UtcTime wall_clock() { return std::time(nullptr); }
+UtcTime wall_clock() {
+  return std::time(nullptr);
+}
 
 void prepare_process() {
   std::signal(SIGPIPE, SIG_IGN);
@@ -146,26 +148,27 @@ void Process::reload() {
   if (!trust) return finish(LogLevel::error, "reload_refused", trust.error().detail);
 
   const Config& old = settings_->config;
-  const bool needs_restart = config->store.path != old.store.path ||
-                             config->store.map_size != old.store.map_size ||
-                             config->line.listen != old.line.listen ||
-                             config->line.threads != old.line.threads ||
-                             config->scanner.threads != old.scanner.threads;
+  const bool needs_restart =
+      config->store.path != old.store.path || config->store.map_size != old.store.map_size ||
+      config->line.listen != old.line.listen || config->line.threads != old.line.threads ||
+      config->scanner.threads != old.scanner.threads;
   settings_ = make_settings(std::move(*config));
   log_.set_level(settings_->config.log.level);
   verifier_->set_trust(*trust);
   scanner_->reconfigure(settings_->config.scanner_settings());
   driver_->set_concurrency(settings_->config.scanner.concurrency);
   server_->reload(settings_);
-  finish(LogLevel::info, "reloaded",
-         needs_restart ? "store.*, line.listen and *.threads take effect at the next start" : "all");
+  finish(
+      LogLevel::info, "reloaded",
+      needs_restart ? "store.*, line.listen and *.threads take effect at the next start" : "all");
 }
 
 void Process::watch_heartbeat() {
   if (::sd_watchdog_enabled(0, &watchdog_us_) > 0) beat_round();
 }
 
-// The supervisor hears a heartbeat only after every event loop has run something since the last one.
+// The supervisor hears a heartbeat only after every event loop has run something since the last
+// one.
 void Process::beat_round() {
   if (beats_missing_->load() == 0) {
     ::sd_notify(0, "WATCHDOG=1");
@@ -198,10 +201,8 @@ int Process::run() {
   ::sd_notify(0, "STOPPING=1");
   driver_->stop();
   scanner_.reset();
-  driver_.reset();
   server_->drain(kDrain);
-  server_.reset();
-  store_.reset();
+  store_.reset();  // commits what is queued, and tells driver and server of it: they go after it
   log_.write(LogLevel::info, "stopped");
   return exit_status_;
 }

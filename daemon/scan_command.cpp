@@ -1,5 +1,5 @@
-// One scan, one block of text or one JSON document. It waits on the scanner's callback and prints what
-// the daemon would have stored.
+// One scan, one block of text or one JSON document. It waits on the scanner's callback and prints
+// what the daemon would have stored.
 #include "daemon/scan_command.hpp"
 
 #include <fmt/chrono.h>
@@ -21,9 +21,13 @@ namespace json = boost::json;
 
 constexpr int kFine = 0, kProblem = 1, kUsage = 2;
 
-UtcTime wall_clock() { return std::time(nullptr); }
+UtcTime wall_clock() {
+  return std::time(nullptr);
+}
 
-std::string date(UtcTime t) { return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(t)); }
+std::string date(UtcTime t) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(t));
+}
 
 bool is_fine(const AddressObservation& a) {
   return a.state == ScanState::ok || a.state == ScanState::client_certificate_required;
@@ -127,9 +131,9 @@ int run_scan(const ScanCommand& command, std::ostream& out, std::ostream& errors
     return kUsage;
   }
   const Config config = command.config.value_or(Config{});
-  auto trust = pki::TrustStore::load(config.scanner.trust_file.empty()
-                                         ? pki::TrustStore::system_file()
-                                         : config.scanner.trust_file);
+  auto trust =
+      pki::TrustStore::load(config.scanner.trust_file.empty() ? pki::TrustStore::system_file()
+                                                              : config.scanner.trust_file);
   if (!trust) {
     errors << "certlined: " << trust.error().detail << '\n';
     return kUsage;
@@ -137,8 +141,8 @@ int run_scan(const ScanCommand& command, std::ostream& out, std::ostream& errors
   scanner::ScannerSettings settings = config.scanner_settings();
   settings.threads = 1;
   if (!command.config) {
-    settings.policy = std::make_shared<const scanner::AddressPolicy>(
-        scanner::AddressPolicy::allow_everything());
+    settings.policy =
+        std::make_shared<const scanner::AddressPolicy>(scanner::AddressPolicy::allow_everything());
   }
   const std::shared_ptr<pki::Verifier> verifier =
       pki::Verifier::create(*trust, pki::IntermediatePool::create());

@@ -73,8 +73,8 @@ class ScanJob final : public store::WriteJob {
     const bool saved = outcome == store::CommitOutcome::committed;
     if (!saved) {
       const Error error = parts_.service.commit_error(outcome);
-      parts_.service.parts().log.write_limited(
-          LogLevel::error, "scan_not_saved", {{"host", target_.host}, {"why", error.detail}});
+      parts_.service.parts().log.write_limited(LogLevel::error, "scan_not_saved",
+                                               {{"host", target_.host}, {"why", error.detail}});
     }
     if (const auto driver = driver_.lock()) {
       asio::post(driver->io, [driver, id = id_, saved] { driver->finished(id, saved); });
@@ -177,7 +177,9 @@ void ScanDriver::Impl::finished(EndpointId id, bool saved) {
 ScanDriver::ScanDriver(ScanDriverParts parts, std::uint32_t concurrency)
     : impl_(std::make_shared<Impl>(std::move(parts), concurrency)) {}
 
-ScanDriver::~ScanDriver() { stop(); }
+ScanDriver::~ScanDriver() {
+  stop();
+}
 
 void ScanDriver::stop() {
   impl_->io.stop();
@@ -189,12 +191,16 @@ void ScanDriver::start() {
   impl_->thread = std::thread([impl = impl_] { impl->io.run(); });
 }
 
-void ScanDriver::wake() { impl_->request_tick(); }
+void ScanDriver::wake() {
+  impl_->request_tick();
+}
 
 void ScanDriver::set_concurrency(std::uint32_t concurrency) {
   asio::post(impl_->io, [impl = impl_.get(), concurrency] { impl->concurrency = concurrency; });
 }
 
-void ScanDriver::heartbeat(std::function<void()> beat) { asio::post(impl_->io, std::move(beat)); }
+void ScanDriver::heartbeat(std::function<void()> beat) {
+  asio::post(impl_->io, std::move(beat));
+}
 
 }  // namespace certline::daemon

@@ -26,10 +26,10 @@ class ScanDriver {
   ~ScanDriver();
 
   void start();
-  void stop();  // no scan is begun any more
-  void wake();                                       // any thread: something may be due now
-  void set_concurrency(std::uint32_t concurrency);   // any thread
-  void heartbeat(std::function<void()> beat);        // runs `beat` on the driver's thread
+  void stop();                                      // no scan is begun any more
+  void wake();                                      // any thread: something may be due now
+  void set_concurrency(std::uint32_t concurrency);  // any thread
+  void heartbeat(std::function<void()> beat);       // runs `beat` on the driver's thread
 
   struct Impl;
 

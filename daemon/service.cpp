@@ -10,17 +10,18 @@ namespace {
 
 constexpr std::size_t kPageNames = 200;  // more than fit one reply
 
+}  // namespace
+
 Error unknown_key() {
   return {ErrorKind::key_unknown,
           "this API key is unknown here; register it with: command add domain D apikey K"};
 }
 
 Error unknown_name() {
-  return {ErrorKind::not_registered,
-          "this name is not watched with this key; register it with: command add domain D apikey K"};
+  return {
+      ErrorKind::not_registered,
+      "this name is not watched with this key; register it with: command add domain D apikey K"};
 }
-
-}  // namespace
 
 SettingsPtr make_settings(Config config) {
   auto policy = config.scanner_settings().policy;
@@ -40,7 +41,8 @@ Service::Read Service::read(const Request& request, const Settings&, UtcTime rec
     if (const auto* expiration = std::get_if<GetExpiration>(&request)) {
       return read_expiration(*expiration, received_utc);
     }
-    if (const auto* domains = std::get_if<ListDomains>(&request)) return {read_domains(*domains), {}};
+    if (const auto* domains = std::get_if<ListDomains>(&request))
+      return {read_domains(*domains), {}};
     if (std::holds_alternative<NewKey>(request)) {
       return {ReplyBody{KeyCreated{parts_.entropy.api_key()}}, {}};
     }
@@ -49,7 +51,8 @@ Service::Read Service::read(const Request& request, const Settings&, UtcTime rec
     return {ReplyBody{Pong{}}, {}};
   } catch (const store::CorruptValue& damage) {
     parts_.log.write_limited(LogLevel::error, "store_damaged", {{"what", damage.what()}});
-    return {Error{ErrorKind::internal, "a stored value is damaged; the operator should restore a backup"},
+    return {Error{ErrorKind::internal,
+                  "a stored value is damaged; the operator should restore a backup"},
             {}};
   } catch (const store::StoreFailure& failure) {
     parts_.log.write_limited(LogLevel::error, "store_failed", {{"what", failure.what()}});
@@ -79,9 +82,9 @@ Service::Read Service::read_expiration(const GetExpiration& request, UtcTime rec
     return {ReplyBody{report_address(request.domain.input(), *watch, *endpoint, *address, now)},
             wait_for};
   }
-  return {Error{ErrorKind::not_registered, request.ip->to_string() +
-                                               " is not an address of this name; leave ip out to see "
-                                               "what is known of it"},
+  return {Error{ErrorKind::not_registered,
+                request.ip->to_string() + " is not an address of this name; leave ip out to see "
+                                          "what is known of it"},
           wait_for};
 }
 
@@ -120,7 +123,8 @@ Error Service::commit_error(store::CommitOutcome outcome) const {
     return {ErrorKind::store_full, "the store is full; the operator should raise store.map_size"};
   }
   if (outcome == store::CommitOutcome::panic && panic_) panic_();
-  return {ErrorKind::unavailable, "the store could not save this; nothing was changed, try again later"};
+  return {ErrorKind::unavailable,
+          "the store could not save this; nothing was changed, try again later"};
 }
 
 }  // namespace certline::daemon

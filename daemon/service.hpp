@@ -27,6 +27,10 @@ SettingsPtr make_settings(Config config);
 // The record of the API key with this SHA-256, compared in constant time.
 std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key_hash);
 
+// What reads and writes answer alike. A foreign name and an unknown one look the same.
+Error unknown_key();
+Error unknown_name();
+
 // Figures that other parts keep and `command status` shows.
 struct Gauges {
   std::atomic<std::uint64_t> connections{0};
@@ -63,8 +67,8 @@ class Service {
 
   UtcTime now() const { return parts_.clock(); }
 
-  // Wiring, before any thread starts. `on_due_changed`: some endpoint may be due earlier than before.
-  // `on_panic`: the store is unusable. Both are called on the writer thread.
+  // Wiring, before any thread starts. `on_due_changed`: some endpoint may be due earlier than
+  // before. `on_panic`: the store is unusable. Both are called on the writer thread.
   void on_due_changed(std::function<void()> call) { due_changed_ = std::move(call); }
   void on_panic(std::function<void()> call) { panic_ = std::move(call); }
 

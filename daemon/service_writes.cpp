@@ -25,16 +25,6 @@ struct Scene {
   bool due_changed = false;
 };
 
-Error unknown_name() {
-  return {ErrorKind::not_registered,
-          "this name is not watched with this key; register it with: command add domain D apikey K"};
-}
-
-Error unknown_key() {
-  return {ErrorKind::key_unknown,
-          "this API key is unknown here; register it with: command add domain D apikey K"};
-}
-
 struct Owner {
   Sha256 key_hash;
   KeyRecord key;
@@ -64,8 +54,7 @@ Result<Owner> owner_for_add(Scene& scene, const ApiKey& api_key) {
     case Registration::open:
       return Owner{hash, create_key(scene, hash, create_account(scene, ""))};
     case Registration::claim:
-      return Error{ErrorKind::key_unknown,
-                   "claim this key first: command claim email E apikey K"};
+      return Error{ErrorKind::key_unknown, "claim this key first: command claim email E apikey K"};
     case Registration::closed:
       break;
   }
@@ -135,8 +124,7 @@ Result<WatchRecord> new_watch(Scene& scene, const AddDomain& request, Owner& own
   watch.added_by = owner.key_hash;
   watch.created_utc = scene.now;
   const Starttls fallback = default_starttls(request.domain.port());
-  watch.endpoint =
-      attach_endpoint(scene, request.domain, request.starttls.value_or(fallback)).id;
+  watch.endpoint = attach_endpoint(scene, request.domain, request.starttls.value_or(fallback)).id;
   ++owner.key.names;
   scene.view.put_key(owner.key_hash, owner.key);
   return watch;

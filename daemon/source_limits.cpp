@@ -66,8 +66,8 @@ std::uint32_t SourceLimits::request(const IpAddress& source, std::string_view ke
   if (limits.exempt_loopback && is_loopback(source)) return 0;
   const std::lock_guard lock(mutex_);
   if (sources_.size() + keys_.size() > forget_at_) forget_idle(limits, now);
-  const std::uint32_t wait = sources_[source_prefix(source)].bucket.take(
-      limits.source_per_minute, limits.source_burst, now);
+  const std::uint32_t wait = sources_[source_prefix(source)].bucket.take(limits.source_per_minute,
+                                                                         limits.source_burst, now);
   if (wait > 0 || key.empty()) return wait;
   return keys_[std::string(key)].take(limits.key_per_minute, limits.key_burst, now);
 }
@@ -79,12 +79,10 @@ std::size_t SourceLimits::tracked() {
 
 void SourceLimits::forget_idle(const RateLimits& limits, SteadyTime now) {
   std::erase_if(sources_, [&](const auto& entry) {
-    return entry.second.connections == 0 &&
-           entry.second.bucket.full(limits.source_per_minute, now);
+    return entry.second.connections == 0 && entry.second.bucket.full(limits.source_per_minute, now);
   });
-  std::erase_if(keys_, [&](const auto& entry) {
-    return entry.second.full(limits.key_per_minute, now);
-  });
+  std::erase_if(keys_,
+                [&](const auto& entry) { return entry.second.full(limits.key_per_minute, now); });
   // Doubling keeps the sweep's cost constant per request however many sources are active.
   forget_at_ = std::max<std::size_t>(4096, 2 * (sources_.size() + keys_.size()));
 }

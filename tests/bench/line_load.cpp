@@ -1,6 +1,6 @@
-// A closed-loop load generator for one-line protocols: N connections on one thread, each with a fixed
-// number of requests under way. It knows no protocol, only how many line ends a reply has, so the same
-// program drives certlined and its peer and costs both the same.
+// A closed-loop load generator for one-line protocols: N connections on one thread, each with a
+// fixed number of requests under way. It knows no protocol, only how many line ends a reply has, so
+// the same program drives certlined and its peer and costs both the same.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -84,8 +84,8 @@ class Load {
                  ? 0.0
                  : latencies_us_[static_cast<std::size_t>(p * double(latencies_us_.size() - 1))];
     };
-    std::printf("rate %.0f p50_us %.0f p99_us %.0f errors %ld\n", double(latencies_us_.size()) / took,
-                percentile(0.5), percentile(0.99), errors_);
+    std::printf("rate %.0f p50_us %.0f p99_us %.0f errors %ld\n",
+                double(latencies_us_.size()) / took, percentile(0.5), percentile(0.99), errors_);
   }
 
  private:

@@ -1,6 +1,6 @@
-// Scans of one TLS port on many loopback addresses, two ways: certline's scanner with its verdict, and
-// a bare OpenSSL loop that connects, shakes hands, verifies and closes, one after another. Both print
-// their rate, CPU and peak memory; the ratio is what counts.
+// Scans of one TLS port on many loopback addresses, two ways: certline's scanner with its verdict,
+// and a bare OpenSSL loop that connects, shakes hands, verifies and closes, one after another. Both
+// print their rate, CPU and peak memory; the ratio is what counts.
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -44,8 +44,8 @@ void report(const char* what, int scans, int good, Clock::time_point start) {
   ::getrusage(RUSAGE_SELF, &use);
   const double cpu = double(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
                      double(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-  std::printf("%s scans %d ok %d wall_s %.3f cpu_s %.3f rate %.0f peak_kib %ld\n", what, scans, good,
-              wall, cpu, scans / wall, use.ru_maxrss);
+  std::printf("%s scans %d ok %d wall_s %.3f cpu_s %.3f rate %.0f peak_kib %ld\n", what, scans,
+              good, wall, cpu, scans / wall, use.ru_maxrss);
 }
 
 int run_scanner(const Plan& plan) {
@@ -56,26 +56,27 @@ int run_scanner(const Plan& plan) {
       pki::Verifier::create(*trust, pki::IntermediatePool::create());
   scanner::ScannerSettings settings;
   settings.per_address = static_cast<unsigned>(plan.in_flight);
-  settings.policy = std::make_shared<const scanner::AddressPolicy>(
-      scanner::AddressPolicy::allow_everything());
+  settings.policy =
+      std::make_shared<const scanner::AddressPolicy>(scanner::AddressPolicy::allow_everything());
   const auto scanner =
       scanner::Scanner::create(settings, verifier, [] { return UtcTime(std::time(nullptr)); });
   std::counting_semaphore<> slots(plan.in_flight);
   std::atomic<int> good{0}, done{0};
   for (int i = 0; i < plan.scans; ++i) {
     slots.acquire();
-    scanner->scan({target_address(i).to_string(), plan.port, Starttls::none}, [&](Observation seen) {
-      const AddressObservation& first = seen.addresses.at(0);
-      if (first.state == ScanState::ok) {
-        ++good;
-      } else {
-        std::fprintf(stderr, "%s %s\n", std::string(scan_state_name(first.state)).c_str(),
-                     first.detail.c_str());
-      }
-      ++done;
-      done.notify_one();
-      slots.release();
-    });
+    scanner->scan(
+        {target_address(i).to_string(), plan.port, Starttls::none}, [&](Observation seen) {
+          const AddressObservation& first = seen.addresses.at(0);
+          if (first.state == ScanState::ok) {
+            ++good;
+          } else {
+            std::fprintf(stderr, "%s %s\n", std::string(scan_state_name(first.state)).c_str(),
+                         first.detail.c_str());
+          }
+          ++done;
+          done.notify_one();
+          slots.release();
+        });
   }
   for (int seen = done; seen < plan.scans; seen = done) done.wait(seen);
   report("scanner", plan.scans, good, start);

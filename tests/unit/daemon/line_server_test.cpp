@@ -1,4 +1,5 @@
-// The line server on real loopback sockets: order, gathering, waits, limits, drain; also under TSan.
+// The line server on real loopback sockets: order, gathering, waits, limits, drain; also under
+// TSan.
 #include "daemon/line_server.hpp"
 
 #include <sys/socket.h>

@@ -1,5 +1,6 @@
 #pragma once
-// A service over a real store in a temporary directory, with a clock and entropy that the test sets.
+// A service over a real store in a temporary directory, with a clock and entropy that the test
+// sets.
 
 #include <catch2/catch.hpp>
 #include <filesystem>

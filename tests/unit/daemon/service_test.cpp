@@ -1,4 +1,5 @@
-// The handlers over a real store: registration, ownership, idempotence, quota, what clients are told.
+// The handlers over a real store: registration, ownership, idempotence, quota, what clients are
+// told.
 #include <catch2/catch.hpp>
 
 #include "service_fixture.hpp"
@@ -209,8 +210,8 @@ TEST_CASE("a scan asked for while one was under way is still owed") {
 TEST_CASE("wait is satisfied by a scan of this second or later with none due") {
   ServiceFixture f;
   REQUIRE(f.code(add("a.example.org", kKey)) == 200);
-  const auto request = parse_line(
-      "command expiration domain a.example.org wait 30 apikey " + kKey, DomainRules{});
+  const auto request =
+      parse_line("command expiration domain a.example.org wait 30 apikey " + kKey, DomainRules{});
   REQUIRE(request.has_value());
   CHECK(f.service->read(*request, *f.settings, f.time).wait_for.has_value());
   f.observe("a.example.org", 443, Starttls::none,

@@ -24,7 +24,7 @@ struct AccountRecord {
   UtcTime created_utc = 0;
 };
 
-// Stored under the first half of the API key's SHA-256; the whole is in `digest`, and set by the store.
+// Stored under the first half of the API key's SHA-256; `digest` is the whole, set by the store.
 struct KeyRecord {
   AccountId account = 0;
   UtcTime created_utc = 0;

@@ -55,7 +55,7 @@ class Key {
 
 Key meta_key();
 Key account_key(AccountId id);
-Key hash_key(const Sha256& hash);      // certificates, intermediates
+Key hash_key(const Sha256& hash);     // certificates, intermediates
 Key api_key_key(const Sha256& hash);  // the first 16 bytes
 Key email_key(std::string_view email);
 Key watch_key(AccountId account, std::string_view canonical);

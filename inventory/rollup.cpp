@@ -146,9 +146,10 @@ void set_dates(ExpirationReport& out, bool found, UtcTime not_after, UtcTime ren
   out.expired_found = dated && now >= not_after;
 }
 
+// While an announced leaf is awaited that is the problem; what else is wrong stands in the detail.
 void set_problem(ExpirationReport& out, ScanState state, std::string_view detail, bool awaited) {
   out.detail = detail;
-  if (awaited && severity(ScanState::old_certificate_served) > severity(state)) {
+  if (awaited) {
     constexpr std::string_view kAwaited = "the announced certificate is not served everywhere yet";
     out.detail = detail.empty() ? std::string(kAwaited)
                                 : clipped(std::string(kAwaited) + "; " + out.detail, kDetailBytes);

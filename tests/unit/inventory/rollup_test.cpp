@@ -224,7 +224,10 @@ TEST_CASE("the report: pending, none, due, expired, and the announced leaf") {
   CHECK(report("d", watch, endpoint(), kNow).problem == "pending");
   auto revoked = out.endpoint;
   revoked.problem = ScanState::revoked;
-  CHECK(report("d", watch, revoked, kNow).problem == "revoked");
+  revoked.detail = "the stapled OCSP response says revoked";
+  const auto both = report("d", watch, revoked, kNow);
+  CHECK(both.problem == "old_certificate_served");
+  CHECK(both.detail.find("says revoked") != std::string::npos);
   watch.expected_met_utc = kNow;
   CHECK(report("d", watch, out.endpoint, kNow).problem == "none");
 }

@@ -99,6 +99,12 @@ SslContextHandle make_client_context() {
   SSL_CTX_set_security_level(c, 0);
   // Anonymous suites are left out: with them a server would have no certificate to show.
   require(SSL_CTX_set_cipher_list(c, "ALL:!aNULL:!PSK:!SRP:@SECLEVEL=0") == 1, "ciphers");
+  // OpenSSL's own choice, and behind it curves that nobody should use: their certificates are read.
+  require(SSL_CTX_set1_groups_list(c,
+                                   "X25519:P-256:X448:P-521:P-384:ffdhe2048:ffdhe3072:ffdhe4096:"
+                                   "secp256k1:brainpoolP256r1:brainpoolP384r1:brainpoolP512r1:"
+                                   "P-224:P-192") == 1,
+          "groups");
   require(SSL_CTX_set_min_proto_version(c, TLS1_VERSION) == 1, "lowest version");
   require(SSL_CTX_set_max_proto_version(c, 0) == 1, "highest version");
   SSL_CTX_set_options(c, SSL_OP_LEGACY_SERVER_CONNECT | SSL_OP_IGNORE_UNEXPECTED_EOF |

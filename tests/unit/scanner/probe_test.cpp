@@ -91,6 +91,10 @@ TEST_CASE("old and odd settings can still be read") {
   const AddressObservation curve = against(
       {.highest = TLS1_2_VERSION, .ciphers = "ECDHE-RSA-AES128-GCM-SHA256", .groups = "P-384"});
   CHECK(curve.group == "secp384r1");
+  const AddressObservation unloved = against(
+      {.highest = TLS1_2_VERSION, .ciphers = "ECDHE-RSA-AES128-SHA", .groups = "secp256k1"});
+  CHECK(unloved.state == ScanState::ok);
+  CHECK(unloved.group == "secp256k1");
   CHECK(against({}, ScanState::expired).state == ScanState::expired);
 }
 

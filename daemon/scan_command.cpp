@@ -4,13 +4,16 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <ctime>
 #include <future>
 #include <ostream>
 
 #include "inventory/renewal.hpp"
+#include "pki/certificate_summary.hpp"
 #include "pki/verdict.hpp"
 #include "scanner/scanner.hpp"
 
@@ -41,9 +44,26 @@ int exit_status(const Observation& seen) {
   return kFine;
 }
 
+// Names and addresses, as far as they can be read.
+std::vector<std::string> names_of(const pki::CertificateSummary& leaf) {
+  if (!leaf.names) return {};
+  std::vector<std::string> out = leaf.names->dns;
+  for (const IpAddress& address : leaf.names->ip) out.push_back(address.to_string());
+  return out;
+}
+
 void print_certificate(const AddressObservation& a, UtcTime now, std::ostream& out) {
+  constexpr std::size_t kMostNames = 8;
   const UtcTime due = renewal_due_from(a.not_before, a.not_after);
+  const pki::CertificateSummary leaf = pki::summarize(a.chain.front().der);
+  std::vector<std::string> names = names_of(leaf);
+  const std::size_t more = names.size() - std::min(names.size(), kMostNames);
+  names.resize(names.size() - more);
+  if (more > 0) names.push_back(fmt::format("{} more", more));
   out << fmt::format("  certificate  sha256 {}\n", hex(a.chain.front().sha256));
+  out << fmt::format("  names        {}\n",
+                     names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
+  if (leaf.issuer) out << fmt::format("  issuer       {}\n", *leaf.issuer);
   if (a.not_after != 0) {
     out << fmt::format("  valid        {} to {} ({} days left)\n", date(a.not_before),
                        date(a.not_after), (a.not_after - now) / 86'400);
@@ -85,6 +105,12 @@ json::value to_json(const AddressObservation& a, UtcTime now) {
                    {"alpn", a.alpn},
                    {"group", a.group},
                    {"elapsed_ms", a.elapsed_ms}};
+  if (!a.chain.empty()) {
+    const pki::CertificateSummary leaf = pki::summarize(a.chain.front().der);
+    row["names"] = json::value_from(names_of(leaf));
+    if (leaf.subject) row["subject"] = *leaf.subject;
+    if (leaf.issuer) row["issuer"] = *leaf.issuer;
+  }
   if (a.not_after != 0) {
     row["not_before_utc"] = a.not_before;
     row["renewal_utc"] = a.not_after;

@@ -29,7 +29,9 @@ def healthy(directory):
     with s_server(leaf) as server:
         done = site.scan(f"127.0.0.1:{server.port}")
         equal(done.returncode, 0, f"exit status: {done}")
-        check(f"port {server.port}: ok" in done.stdout and leaf.sha256 in done.stdout, done.stdout)
+        check(f"port {server.port}: ok" in done.stdout and leaf.sha256 in done.stdout
+              and "names        127.0.0.1" in done.stdout
+              and "issuer       CN=certline test root" in done.stdout, done.stdout)
         done = site.scan(f"127.0.0.1:{server.port}", "--json")
         equal(done.returncode, 0, f"exit status: {done}")
         document = json.loads(done.stdout)
@@ -38,6 +40,7 @@ def healthy(directory):
         equal((row["state"], row["trusted"], row["chain_sha256"][0], row["renewal_utc"],
                row["renewal_due"], row["expired"], row["protocol"]),
               ("ok", True, leaf.sha256, leaf.not_after, False, False, "TLSv1.3"), "the row")
+        equal((row["names"], row["issuer"]), (["127.0.0.1"], "CN=certline test root"), "the leaf")
 
 
 def problems(directory):

@@ -6,7 +6,7 @@ answer for both. dnsmasq on loopback is the resolver.
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, Server, equal, free_port, loopback_config, main,
+from harness import (Authority, Daemon, Server, check, equal, free_port, loopback_config, main,
                      s_server)
 
 KEY = "0123456789abcdef"
@@ -89,4 +89,22 @@ def no_address(directory):
         equal(pairs["problem"], "dns_error", "a resolver that is gone")
 
 
-main(two_addresses, one_address_dead, no_address)
+def many_addresses(directory):
+    """Of twenty addresses sixteen are looked at; one that may not be is a row of its own."""
+    authority = Authority(directory / "ca")
+    certificate = authority.issue([NAME])
+    many = [("many.demo.test", f"127.0.1.{n}") for n in range(1, 21)]
+    mixed = [(NAME, "127.0.0.1"), (NAME, "10.1.2.3")]
+    with s_server(certificate) as server, dnsmasq(many + mixed) as resolver, \
+            Daemon(directory, config(authority, resolver)) as daemon, daemon.line() as line:
+        for name, wanted in ((f"many.demo.test:{server.port}", ("16", "refused")),
+                             (f"{NAME}:{server.port}", ("2", "policy"))):
+            line.request(f"command add domain {name} apikey {KEY}")
+            pairs = ask(line, name, " wait 30")
+            equal((pairs["addresses"], pairs["problem"]), wanted, name)
+        equal((pairs["certificate_found"], pairs["trusted"]), ("true", "true"), "the roll-up")
+        reply = line.request(f"command expiration domain {name} apikey {KEY} ip 10.1.2.3")
+        check("scanner.allow" in reply.text, f"{reply}")
+
+
+main(two_addresses, one_address_dead, no_address, many_addresses)

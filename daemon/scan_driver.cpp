@@ -77,7 +77,10 @@ class ScanJob final : public store::WriteJob {
                                                {{"host", target_.host}, {"why", error.detail}});
     }
     if (const auto driver = driver_.lock()) {
-      asio::post(driver->io, [driver, id = id_, saved] { driver->finished(id, saved); });
+      // Weak again: what is posted to a stopped loop stays in it, and must not keep it.
+      asio::post(driver->io, [weak = driver_, id = id_, saved] {
+        if (const auto self = weak.lock()) self->finished(id, saved);
+      });
     }
     if (saved) parts_.scanned(id_);
   }

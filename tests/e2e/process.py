@@ -111,6 +111,27 @@ def sigterm_answers_what_is_under_way(directory):
         check(time.monotonic() - started < 5, "it took longer than five seconds")
 
 
+def sigterm_amid_writes_and_scans(directory):
+    """Whatever is under way when it comes, what was acknowledged is there, and the end is clean."""
+    with SilentServer() as server:
+        for turn in range(6):
+            with Daemon(directory, LOOPBACK) as daemon, daemon.line() as line:
+                names = [f"127.0.{turn}.{n + 1}:{server.port}" for n in range(200)]
+                line.send("".join(f"command add domain {name} apikey {KEY}{turn}\n"
+                                  for name in names).encode())
+                for _ in range(20):
+                    equal(line.read_reply().code, 200, "add")
+                daemon.stop()
+                acknowledged = 20
+                while line.read_line() is not None:
+                    check(line.read_line() is not None, "half a reply")
+                    acknowledged += 1
+            with Daemon(directory, LOOPBACK) as daemon, daemon.line() as line:
+                for name in names[:acknowledged]:
+                    request = f"command expiration domain {name} apikey {KEY}{turn}"
+                    equal(line.request(request).code, 200, request)
+
+
 def sighup(directory):
     with Daemon(directory, "[limits]\nnames_per_key = 1\n") as daemon, daemon.line() as line:
         line.request(f"command add domain a.example.org apikey {KEY}")
@@ -229,6 +250,6 @@ def port_is_taken(directory):
                   process.log())
 
 
-main(subcommands, sample_configuration, unknown_key, sigterm_answers_what_is_under_way, sighup,
-     one_daemon_for_one_store, supervision, logging, no_core_dumps, out_of_descriptors,
-     port_is_taken)
+main(subcommands, sample_configuration, unknown_key, sigterm_answers_what_is_under_way,
+     sigterm_amid_writes_and_scans, sighup, one_daemon_for_one_store, supervision, logging,
+     no_core_dumps, out_of_descriptors, port_is_taken)

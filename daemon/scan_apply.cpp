@@ -13,6 +13,20 @@ using Ders = std::vector<std::pair<Sha256, std::vector<std::uint8_t>>>;
 
 constexpr std::size_t kWatchersPerScan = 10'000;
 
+// Half of what new names leave free. Where no more is left, a scan adds no rows and only changes
+// those that are there, so that removals still find room for the pages they copy.
+constexpr std::uint64_t kReservedShare = 20;
+constexpr std::uint64_t kReservedBytes = 128 * 1024;
+
+bool room_for_new_rows(const WriteView& view) {
+  return view.free_bytes() >= std::max(view.map_bytes() / kReservedShare, kReservedBytes);
+}
+
+bool knows(const std::vector<AddressRecord>& records, const IpAddress& address) {
+  return std::any_of(records.begin(), records.end(),
+                     [&](const AddressRecord& r) { return r.address == address; });
+}
+
 // Marks the announced leaves that every address serves now; true while some are still awaited.
 bool settle_expectations(WriteView& view, EndpointId endpoint,
                          const std::vector<AddressRecord>& addresses, UtcTime now) {
@@ -58,12 +72,20 @@ void apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
       endpoint->starttls != target.starttls) {
     return;
   }
-  ScanOutcome outcome = apply_observation(*endpoint, view.addresses(id), seen);
+  const std::vector<AddressRecord> known = view.addresses(id);
+  ScanOutcome outcome = apply_observation(*endpoint, known, seen);
+  const bool room = room_for_new_rows(view);
   for (const IpAddress& gone : outcome.gone) view.remove_address(id, gone);
   for (const AddressRecord& address : outcome.addresses) {
+    if (!room && !knows(known, address.address)) continue;
     view.put_address(id, address, ders_of(seen, address.address), now);
   }
-  for (const HistoryRecord& change : outcome.changes) view.append_history(id, change);
+  if (room) {
+    for (const HistoryRecord& change : outcome.changes) view.append_history(id, change);
+    for (const ObservedCertificate& c : seen.proven_intermediates) {
+      view.put_intermediate(c.sha256, c.der);
+    }
+  }
 
   EndpointRecord& next = outcome.endpoint;
   if (next.expectation_open) {
@@ -77,9 +99,6 @@ void apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
   }
   if (next.expectation_open) ++next.expectation_step;
   view.put_endpoint(next);
-  for (const ObservedCertificate& c : seen.proven_intermediates) {
-    view.put_intermediate(c.sha256, c.der);
-  }
 }
 
 }  // namespace certline::daemon

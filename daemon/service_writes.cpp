@@ -1,5 +1,6 @@
 // The writing half of the service: one job per kind of request. A job decides inside the write
 // transaction, so that quota, ownership and idempotence hold whatever runs beside it.
+#include <algorithm>
 #include <type_traits>
 
 #include "daemon/service.hpp"
@@ -12,9 +13,12 @@ namespace {
 using store::CommitOutcome;
 using store::WriteView;
 
-// Above this share of the map only changes to what is there are accepted, so that scans, renewals
-// and removals always find room.
-constexpr double kFullForNewNames = 0.9;
+// So much of the map is kept for changes to what is there: a tenth of it, and in a small one room
+// for the pages that two writes copy, since those of the last one are not free yet.
+constexpr std::uint64_t kReservedShare = 10;
+constexpr std::uint64_t kReservedBytes = 256 * 1024;
+// And so much for each endpoint that no scan has found an address of: what the first one brings.
+constexpr std::uint64_t kFirstScanBytes = 4096;
 
 // What every handler gets besides its request.
 struct Scene {
@@ -31,7 +35,11 @@ struct Owner {
 };
 
 bool full_for_new_names(const Scene& scene) {
-  return scene.service.parts().store.used_fraction() >= kFullForNewNames;
+  // Looked at within the write: the names before it in the same commit count.
+  const store::Counts counts = scene.view.counts();
+  const std::uint64_t unscanned = counts.endpoints - std::min(counts.endpoints, counts.addresses);
+  const std::uint64_t kept = std::max(scene.view.map_bytes() / kReservedShare, kReservedBytes);
+  return scene.view.free_bytes() < kept + unscanned * kFirstScanBytes;
 }
 
 KeyRecord create_key(Scene& scene, const Sha256& hash, AccountId account) {

@@ -144,9 +144,9 @@ std::uint64_t ReadView::due_count(UtcTime until) const {
 }
 
 Counts ReadView::counts() const {
-  return {impl_->entries(Table::accounts), impl_->entries(Table::keys),
-          impl_->entries(Table::watches), impl_->entries(Table::endpoints),
-          impl_->entries(Table::certificates)};
+  return {impl_->entries(Table::accounts),     impl_->entries(Table::keys),
+          impl_->entries(Table::watches),      impl_->entries(Table::endpoints),
+          impl_->entries(Table::certificates), impl_->entries(Table::addresses)};
 }
 
 }  // namespace certline::store

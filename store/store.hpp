@@ -27,6 +27,7 @@ struct StoreSettings {
 
 struct Counts {
   std::uint64_t accounts = 0, keys = 0, watches = 0, endpoints = 0, certificates = 0;
+  std::uint64_t addresses = 0;
 };
 
 class Environment;  // hides lmdb.h
@@ -96,6 +97,10 @@ class WriteView : public ReadView {
   // Beyond kHistoryPerAddress of an address, or kHistoryPerEndpoint altogether, the oldest go.
   void append_history(EndpointId endpoint, const HistoryRecord& record);
   void put_intermediate(const Sha256& sha256, const std::vector<std::uint8_t>& der);
+  // What the tables leave of the map, this transaction's writes counted; costs a look at each
+  // table.
+  std::uint64_t free_bytes() const;
+  std::uint64_t map_bytes() const;
 
  private:
   friend class Store;
@@ -137,9 +142,7 @@ class Store {
   // thread.
   CommitOutcome write(const std::function<void(WriteView&)>& apply);
 
-  // Of the map, free pages not counted; measured after each commit, costs one load. A service
-  // refuses new names well before 1 (at 0.9, say): every update copies the pages it touches, so
-  // scans and renewals go on only while there is room for those.
+  // Of the map, free pages not counted; measured after each commit, costs one load.
   double used_fraction() const;
   std::size_t queued() const;
 

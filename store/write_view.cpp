@@ -183,6 +183,27 @@ void WriteView::put_intermediate(const Sha256& sha256, const std::vector<std::ui
   impl_->put(Table::intermediates, hash_key(sha256), encode(IntermediateRecord{der}));
 }
 
+std::uint64_t WriteView::free_bytes() const {
+  constexpr MDB_dbi kFreeList = 0;
+  constexpr std::uint64_t kFixedPages = 3;  // two meta pages, and the list of the tables
+  MDB_stat about{};
+  std::uint64_t pages = kFixedPages;
+  const auto add = [&](MDB_dbi table) {
+    check(mdb_stat(impl_->txn, table, &about), "table statistics");
+    pages += about.ms_branch_pages + about.ms_leaf_pages + about.ms_overflow_pages;
+  };
+  add(kFreeList);
+  for (std::size_t i = 0; i < kTableCount; ++i) {
+    add(impl_->environment->table(static_cast<Table>(i)));
+  }
+  const std::uint64_t map = map_bytes();
+  return map - std::min(map, pages * about.ms_psize);
+}
+
+std::uint64_t WriteView::map_bytes() const {
+  return impl_->environment->map_size();
+}
+
 // Both sorted and without duplicates.
 void WriteView::count(const std::vector<Sha256>& before, const std::vector<Sha256>& after) {
   std::vector<Sha256> dropped, added;

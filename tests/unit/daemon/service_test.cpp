@@ -126,6 +126,53 @@ TEST_CASE("a full store refuses new names while everything else works") {
   CHECK(f.code("command remove domain n1.example.org apikey " + kKey) == 200);
 }
 
+TEST_CASE("a full store has room for each name's first scan, and for its removal") {
+  ServiceFixture f({}, 1u << 20);
+  const auto name = [](int i) { return "n" + std::to_string(i) + ".example.org"; };
+  int names = 0;
+  while (f.code(add(name(names), kKey)) == 200) ++names;
+  REQUIRE(f.code(add("one-more.example.org", kKey)) == 507);
+  REQUIRE(names > 20);
+  for (int i = 0; i < names; ++i) {
+    const std::string leaf = name(i) + std::string(1500, 'x');
+    f.observe(name(i), 443, Starttls::none,
+              f.seen({f.address("192.0.2.1", ScanState::self_signed, leaf)}));
+    CHECK(f.expiration(name(i), kKey).problem == "self_signed");
+  }
+  for (int i = 0; i < names; ++i) {
+    CHECK(f.code("command remove domain " + name(i) + " apikey " + kKey) == 200);
+  }
+  CHECK(f.code(add("one-more.example.org", kKey)) == 200);
+}
+
+TEST_CASE("a scan adds no rows where only removals still find room") {
+  ServiceFixture f({}, 1u << 20);
+  REQUIRE(f.code(add("a.example.org", kKey)) == 200);
+  REQUIRE(f.code(add("b.example.org", kKey)) == 200);
+  const auto observe = [&](const std::string& name) {
+    f.observe(name, 443, Starttls::none, f.seen({f.address("192.0.2.1", ScanState::ok, "leaf")}));
+  };
+  observe("a.example.org");
+  const std::vector<std::uint8_t> ballast(4000, 0x30);
+  bool room = true;
+  for (int i = 0; room && i < 1000; ++i) {
+    f.store->write([&](store::WriteView& view) {
+      room = view.free_bytes() > 100 * 1024;
+      if (room) view.put_intermediate(pki::sha256(std::to_string(i)), ballast);
+    });
+  }
+  const auto before = f.store->read().counts();
+  f.time += 100;
+  observe("a.example.org");
+  observe("b.example.org");
+  CHECK(f.store->read().counts().addresses == before.addresses);
+  for (const std::string name : {"a.example.org", "b.example.org"}) {
+    CHECK(f.expiration(name, kKey).trusted);
+    CHECK(f.expiration(name, kKey).last_scan_utc == ServiceFixture::kStart + 100);
+    CHECK(f.code("command remove domain " + name + " apikey " + kKey) == 200);
+  }
+}
+
 TEST_CASE("scan on request is limited per name") {
   ServiceFixture f;
   REQUIRE(f.code(add("a.example.org", kKey)) == 200);

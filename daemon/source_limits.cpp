@@ -58,7 +58,9 @@ bool SourceLimits::connected(const IpAddress& source, std::uint32_t most) {
 void SourceLimits::disconnected(const IpAddress& source) {
   const std::lock_guard lock(mutex_);
   const auto found = sources_.find(source_prefix(source));
-  if (found != sources_.end() && found->second.connections > 0) --found->second.connections;
+  if (found == sources_.end() || found->second.connections == 0) return;
+  const bool last = --found->second.connections == 0;
+  if (last && found->second.bucket.untouched()) sources_.erase(found);
 }
 
 std::uint32_t SourceLimits::request(const IpAddress& source, std::string_view key,

@@ -27,6 +27,7 @@ class TokenBucket {
   // 0: allowed. Otherwise the seconds until the next one will be.
   std::uint32_t take(std::uint32_t per_minute, std::uint32_t burst, SteadyTime now);
   bool full(std::uint32_t per_minute, SteadyTime now) const;
+  bool untouched() const { return spent_ == 0; }
 
  private:
   double spent_ = 0;  // tokens missing from a full bucket, at last_

@@ -58,6 +58,21 @@ TEST_CASE("requests are limited per source and per key; loopback is exempt by de
   CHECK(limits.request(*IpAddress::parse("127.0.0.9"), "k9", rates, kStart) == 0);
 }
 
+TEST_CASE("a source that only connected is forgotten when it leaves, one that asked is not") {
+  const RateLimits rates;
+  SourceLimits limits;
+  CHECK(limits.connected(kSource, 2));
+  CHECK(limits.connected(kSource, 2));
+  limits.disconnected(kSource);
+  CHECK(limits.tracked() == 1);
+  limits.disconnected(kSource);
+  CHECK(limits.tracked() == 0);
+  CHECK(limits.connected(kSource, 2));
+  CHECK(limits.request(kSource, "", rates, kStart) == 0);
+  limits.disconnected(kSource);
+  CHECK(limits.tracked() == 1);
+}
+
 TEST_CASE("a flood of sources is forgotten again") {
   RateLimits rates;
   SourceLimits limits;

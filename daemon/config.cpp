@@ -3,6 +3,8 @@
 // line.
 #include "daemon/config.hpp"
 
+#include "pki/verdict.hpp"
+
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
@@ -86,6 +88,15 @@ Reader list(std::vector<T>& (*field)(Config&), std::string_view form, Parse pars
   };
 }
 
+Problem read_listen(Config& config, const toml::node& node) {
+  static const Reader kRead = list(
+      +[](Config& c) -> std::vector<ListenAddress>& { return c.line.listen; }, "\"address:port\"",
+      [](std::string_view t) { return parse_listen_address(t, true); });
+  Problem problem = kRead(config, node);
+  if (problem.empty() && config.line.listen.empty()) problem = "write at least one address";
+  return problem;
+}
+
 // Bytes as a number, or as text with a unit: "512 MiB", "16 GiB".
 Problem read_map_size(Config& config, const toml::node& node) {
   constexpr std::uint64_t kLeast = 1 << 20;
@@ -105,10 +116,6 @@ Problem read_map_size(Config& config, const toml::node& node) {
   }
   config.store.map_size = bytes;
   return {};
-}
-
-Result<ListenAddress> parse_listener(std::string_view text) {
-  return parse_listen_address(text, true);
 }
 
 Result<scanner::Resolver> parse_resolver(std::string_view text) {
@@ -139,8 +146,7 @@ std::vector<KeyRow> server_rows() {
       {"registration", choice(FIELD(Registration, registration), {"open", "claim", "closed"})},
       {"store.path", text(FIELD(std::string, store.path))},
       {"store.map_size", read_map_size},
-      {"line.listen",
-       list(FIELD(std::vector<ListenAddress>, line.listen), "\"address:port\"", parse_listener)},
+      {"line.listen", read_listen},
       {"line.quiet_ms", line_milliseconds<&LineLimits::quiet>(1, 60'000)},
       {"line.first_request_ms", line_milliseconds<&LineLimits::first_request>(10, 3'600'000)},
       {"line.idle_ms", line_milliseconds<&LineLimits::idle>(10, 86'400'000)},
@@ -250,6 +256,10 @@ Result<ListenAddress> parse_listen_address(std::string_view text, bool port_zero
     return error;
   }
   return ListenAddress{*address, port};
+}
+
+std::string Config::trust_file() const {
+  return scanner.trust_file.empty() ? pki::TrustStore::system_file() : scanner.trust_file;
 }
 
 scanner::ScannerSettings Config::scanner_settings() const {

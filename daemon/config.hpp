@@ -51,6 +51,7 @@ struct Config {
     LogLevel level = LogLevel::info;
   } log;
 
+  std::string trust_file() const;  // the system's where none is set
   DomainRules domain_rules() const { return {scanner.special_names}; }
   scanner::ScannerSettings scanner_settings() const;
 };

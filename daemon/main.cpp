@@ -6,6 +6,7 @@
 #include "daemon/config.hpp"
 #include "daemon/process.hpp"
 #include "daemon/scan_command.hpp"
+#include "pki/verdict.hpp"
 #include "store/store.hpp"
 
 namespace {
@@ -33,6 +34,9 @@ Result<daemon::Config> config_of(const std::string& named) {
 int check_config(const std::string& named) {
   const auto config = config_of(named);
   if (!config) return fail(config.error());
+  if (const auto trust = pki::TrustStore::load(config->trust_file()); !trust) {
+    return fail(trust.error());
+  }
   std::cout << "the configuration is fine\n";
   return 0;
 }

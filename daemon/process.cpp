@@ -39,11 +39,6 @@ void prepare_process() {
   }
 }
 
-std::string trust_file_of(const Config& config) {
-  return config.scanner.trust_file.empty() ? pki::TrustStore::system_file()
-                                           : config.scanner.trust_file;
-}
-
 // Everything that lives as long as the daemon serves. Members are destroyed last to first.
 class Process {
  public:
@@ -84,7 +79,7 @@ class Process {
 
 Result<void> Process::start() {
   const Config& config = settings_->config;
-  auto trust = pki::TrustStore::load(trust_file_of(config));
+  auto trust = pki::TrustStore::load(config.trust_file());
   if (!trust) return trust.error();
   auto store = store::Store::open({config.store.path, config.store.map_size, false});
   if (!store) return store.error();
@@ -144,7 +139,7 @@ void Process::reload() {
   };
   auto config = config_file_.empty() ? Result<Config>(Config{}) : load_config(config_file_);
   if (!config) return finish(LogLevel::error, "reload_refused", config.error().detail);
-  auto trust = pki::TrustStore::load(trust_file_of(*config));
+  auto trust = pki::TrustStore::load(config->trust_file());
   if (!trust) return finish(LogLevel::error, "reload_refused", trust.error().detail);
 
   const Config& old = settings_->config;

@@ -157,9 +157,7 @@ int run_scan(const ScanCommand& command, std::ostream& out, std::ostream& errors
     return kUsage;
   }
   const Config config = command.config.value_or(Config{});
-  auto trust =
-      pki::TrustStore::load(config.scanner.trust_file.empty() ? pki::TrustStore::system_file()
-                                                              : config.scanner.trust_file);
+  auto trust = pki::TrustStore::load(config.trust_file());
   if (!trust) {
     errors << "certlined: " << trust.error().detail << '\n';
     return kUsage;

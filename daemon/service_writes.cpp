@@ -57,9 +57,9 @@ AccountId create_account(Scene& scene, const std::string& email) {
 Result<Owner> owner_for_add(Scene& scene, const ApiKey& api_key) {
   const Sha256 hash = pki::sha256(api_key.text());
   if (auto key = find_key(scene.view, hash)) return Owner{hash, *key};
-  if (full_for_new_names(scene)) return scene.service.commit_error(CommitOutcome::full);
   switch (scene.settings.config.registration) {
     case Registration::open:
+      if (full_for_new_names(scene)) return scene.service.commit_error(CommitOutcome::full);
       return Owner{hash, create_key(scene, hash, create_account(scene, ""))};
     case Registration::claim:
       return Error{ErrorKind::key_unknown, "claim this key first: command claim email E apikey K"};

@@ -14,8 +14,8 @@ import threading
 import time
 
 sys.dont_write_bytecode = True
-from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Process, check, equal, main,
-                     wait_for)
+from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Failure, Line, Process, check,
+                     complete_config, equal, main, wait_for)
 
 KEY = "0123456789abcdef"
 RELEASE = ROOT / "build/release/bin/certlined"
@@ -238,6 +238,53 @@ def out_of_descriptors(directory):
             line.close()
 
 
+def add_until_refused(port):
+    """Adds names one by one; those acknowledged, and whether one was refused with 503."""
+    names = []
+    with Line(port) as line:
+        for i in range(6):
+            reply = line.request(f"command add domain n{i}.example.org apikey {KEY}")
+            if reply.code != 200:
+                equal(reply.code, 503, "an add whose commit failed")
+                return names, True
+            names.append(f"n{i}.example.org")
+    return names, False
+
+
+def goes_on(port):
+    try:
+        with Line(port) as line:
+            return line.request(f"command add domain later.example.org apikey {KEY}").code == 200
+    except (Failure, OSError):
+        return False
+
+
+def store_panic(directory):
+    """An error where a commit becomes visible makes the store unusable: the daemon says so, ends
+    for its supervisor, and what it had acknowledged is there at the next start. Which write of the
+    process that is depends on the store's layout, so each is tried in turn."""
+    environment = dict(os.environ, ASAN_OPTIONS="detect_leaks=0")  # not possible while traced
+    for nth in range(3, 20):
+        home = directory / str(nth)
+        home.mkdir()
+        config = home / "certlined.toml"
+        config.write_text(complete_config("", home / "store"))
+        with Process(["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=pwrite64", "-e",
+                      f"inject=pwrite64:error=EIO:when={nth}", CERTLINED, "serve", "--config",
+                      config], env=environment) as process:
+            port = int(process.wait_line(r"listening.*:(\d+)").group(1))
+            acknowledged, refused = add_until_refused(port)
+            if not refused or goes_on(port):
+                continue
+            equal(process.wait_exit(), 1, "the exit status")
+            check(process.find("store_panic"), process.log())
+        with Daemon(home) as daemon:
+            names = daemon.request(f"command domains apikey {KEY}").data
+            equal(names.split(" ") if names else [], acknowledged, "the names at the next start")
+        return
+    raise Failure("no failing write made the store unusable")
+
+
 def port_is_taken(directory):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -252,4 +299,4 @@ def port_is_taken(directory):
 
 main(subcommands, sample_configuration, unknown_key, sigterm_answers_what_is_under_way,
      sigterm_amid_writes_and_scans, sighup, one_daemon_for_one_store, supervision, logging,
-     no_core_dumps, out_of_descriptors, port_is_taken)
+     no_core_dumps, out_of_descriptors, store_panic, port_is_taken)

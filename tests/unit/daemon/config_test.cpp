@@ -83,6 +83,7 @@ TEST_CASE("errors name file, line and key, and say what to write") {
   CHECK(problem("line.quiet_ms = 0").find("from 1 to") != std::string::npos);
   CHECK(problem("store.map_size = 17").find("1 MiB") != std::string::npos);
   CHECK(problem("store.map_size = \"9999999999 TiB\"").find("1 MiB") != std::string::npos);
+  CHECK(problem("line.listen = []").find("at least one address") != std::string::npos);
   CHECK(problem("line = 3").find("unknown key \"line\"") != std::string::npos);
   CHECK(problem("scanner.allow = [\"10.0.0.0/33\"]").find("scanner.allow") != std::string::npos);
   CHECK(problem("scanner.allow = [7]").find("list of networks") != std::string::npos);

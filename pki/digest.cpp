@@ -1,6 +1,7 @@
-// Digests through OpenSSL's one-shot interface. A digest that cannot be computed is a broken
-// library or exhausted memory, never a property of the input, so failure throws instead of
-// returning a value that somebody could store.
+// Digests, once per request on the hot path: so the algorithm is looked up once for the process,
+// and each thread keeps its context. A digest that cannot be computed is a broken library or
+// exhausted memory, never a property of the input, so failure throws instead of returning a value
+// that somebody could store.
 
 #include "pki/digest.hpp"
 
@@ -15,28 +16,45 @@ namespace certline::pki {
 
 namespace {
 
+using AlgorithmHandle = std::unique_ptr<EVP_MD, OpensslDeleter<EVP_MD_free>>;
+
+AlgorithmHandle fetch(const char* name) {
+  AlgorithmHandle algorithm(EVP_MD_fetch(nullptr, name, nullptr));
+  if (!algorithm) throw std::runtime_error("no digest: " + drain_openssl_errors());
+  return algorithm;
+}
+
 template <std::size_t N>
-std::array<std::uint8_t, N> digest(const void* data, std::size_t size, const EVP_MD* kind) {
+std::array<std::uint8_t, N> digest(const void* data, std::size_t size, const EVP_MD* algorithm) {
+  thread_local const DigestContextHandle context(EVP_MD_CTX_new());
   std::array<std::uint8_t, N> out{};
   unsigned length = 0;
-  if (EVP_Digest(data, size, out.data(), &length, kind, nullptr) != 1 || length != N) {
+  if (EVP_DigestInit_ex2(context.get(), algorithm, nullptr) != 1 ||
+      EVP_DigestUpdate(context.get(), data, size) != 1 ||
+      EVP_DigestFinal_ex(context.get(), out.data(), &length) != 1 || length != N) {
     throw std::runtime_error("digest failed: " + drain_openssl_errors());
   }
   return out;
 }
 
+Sha256 sha256_of(const void* data, std::size_t size) {
+  static const AlgorithmHandle algorithm = fetch("SHA256");
+  return digest<32>(data, size, algorithm.get());
+}
+
 }  // namespace
 
 Sha256 sha256(std::span<const std::uint8_t> bytes) {
-  return digest<32>(bytes.data(), bytes.size(), EVP_sha256());
+  return sha256_of(bytes.data(), bytes.size());
 }
 
 Sha256 sha256(std::string_view text) {
-  return digest<32>(text.data(), text.size(), EVP_sha256());
+  return sha256_of(text.data(), text.size());
 }
 
 std::array<std::uint8_t, 16> md5(std::string_view text) {
-  return digest<16>(text.data(), text.size(), EVP_md5());
+  static const AlgorithmHandle algorithm = fetch("MD5");
+  return digest<16>(text.data(), text.size(), algorithm.get());
 }
 
 bool equal_constant_time(const Sha256& a, const Sha256& b) {

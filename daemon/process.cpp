@@ -39,6 +39,15 @@ void prepare_process() {
   }
 }
 
+// With only this thread left, a second SIGTERM must not end the process by its default action in
+// the moment between the handler's removal and the exit.
+void ignore_late_signals() {
+  sigset_t late;
+  sigemptyset(&late);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&late, number);
+  ::pthread_sigmask(SIG_BLOCK, &late, nullptr);
+}
+
 // Everything that lives as long as the daemon serves. Members are destroyed last to first.
 class Process {
  public:
@@ -199,6 +208,7 @@ int Process::run() {
   server_->drain(kDrain);
   store_.reset();  // commits what is queued, and tells driver and server of it: they go after it
   log_.write(LogLevel::info, "stopped");
+  ignore_late_signals();
   return exit_status_;
 }
 

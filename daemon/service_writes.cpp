@@ -39,7 +39,12 @@ bool full_for_new_names(const Scene& scene) {
   const store::Counts counts = scene.view.counts();
   const std::uint64_t unscanned = counts.endpoints - std::min(counts.endpoints, counts.addresses);
   const std::uint64_t kept = std::max(scene.view.map_bytes() / kReservedShare, kReservedBytes);
-  return scene.view.free_bytes() < kept + unscanned * kFirstScanBytes;
+  if (scene.view.free_bytes() >= kept + unscanned * kFirstScanBytes) return false;
+  const ServiceParts& parts = scene.service.parts();
+  const auto used = static_cast<std::int64_t>(parts.store.used_fraction() * 100);
+  parts.log.write_limited(LogLevel::warning, "store_full",
+                          {{"used_percent", used}, {"do", "raise store.map_size"}});
+  return true;
 }
 
 KeyRecord create_key(Scene& scene, const Sha256& hash, AccountId account) {

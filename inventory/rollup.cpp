@@ -204,10 +204,13 @@ ScanOutcome apply_observation(const EndpointRecord& endpoint, std::span<const Ad
 }
 
 bool serves_everywhere(std::span<const AddressRecord> addresses, const Sha256& expected) {
-  return !addresses.empty() &&
-         std::all_of(addresses.begin(), addresses.end(), [&](const AddressRecord& record) {
-           return has_certificate(record) && record.chain.front() == expected;
-         });
+  bool seen = false;
+  for (const AddressRecord& record : addresses) {
+    if (record.state == ScanState::policy) continue;
+    if (leaf_of(record) != expected) return false;
+    seen = true;
+  }
+  return seen;
 }
 
 ExpirationReport report(const std::string& domain, const WatchRecord& watch,

@@ -27,7 +27,8 @@ struct ScanOutcome {
 ScanOutcome apply_observation(const EndpointRecord& endpoint, std::span<const AddressRecord> before,
                               const Observation& seen);
 
-// True when there is a certificate on every address and each leaf is `expected`.
+// True when every address shows a certificate and each leaf is `expected`. Addresses that policy
+// forbids don't count: nobody here can ever see what they serve.
 bool serves_everywhere(std::span<const AddressRecord> addresses, const Sha256& expected);
 
 // What the client is told. `domain` is its lower-cased input.

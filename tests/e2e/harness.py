@@ -401,6 +401,37 @@ def s_server(certificate, port=None, address="127.0.0.1", arguments=()):
                    certificate.key, "-quiet", "-www", *arguments], port, address)
 
 
+class Listener:
+    """A server of the test's own at a free port: serve(guest) runs in a thread for each guest, who
+    is sent off when that returns."""
+
+    def __init__(self):
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.port = self.socket.getsockname()[1]
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def _accept(self):
+        with contextlib.suppress(OSError):
+            while True:
+                guest = self.socket.accept()[0]
+                threading.Thread(target=self._guest, args=(guest,), daemon=True).start()
+
+    def _guest(self, guest):
+        guest.settimeout(PATIENCE)
+        with contextlib.suppress(OSError), guest:
+            self.serve(guest)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
+
+
 LOOPBACK_CONFIG = """
 [scanner]
 allow = ["127.0.0.0/8", "::1/128"]

@@ -10,11 +10,10 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.dont_write_bytecode = True
-from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Failure, Line, Process, check,
+from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Failure, Line, Listener, Process, check,
                      complete_config, equal, main, wait_for)
 
 KEY = "0123456789abcdef"
@@ -27,32 +26,18 @@ def certlined(*arguments):
                           timeout=PATIENCE)
 
 
-class SilentServer:
-    """Accepts, says `banner`, and then nothing more."""
+class SilentServer(Listener):
+    """Says `banner`, and then nothing more until its guest goes."""
 
     def __init__(self, banner=b""):
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.banner, self.guests = banner, []
-        threading.Thread(target=self._serve, daemon=True).start()
+        self.banner, self.guests = banner, 0
+        super().__init__()
 
-    def _serve(self):
-        while True:
-            try:
-                guest = self.socket.accept()[0]
-                guest.sendall(self.banner)
-                self.guests.append(guest)
-            except OSError:
-                return
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        for guest in self.guests:
-            guest.close()
+    def serve(self, guest):
+        self.guests += 1
+        guest.sendall(self.banner)
+        while guest.recv(65536):
+            pass
 
 
 def subcommands(directory):
@@ -130,6 +115,17 @@ def sigterm_amid_writes_and_scans(directory):
                 for name in names[:acknowledged]:
                     request = f"command expiration domain {name} apikey {KEY}{turn}"
                     equal(line.request(request).code, 200, request)
+
+
+def sigterm_again_and_again(directory):
+    """An impatient supervisor doesn't turn an orderly end into a crash, at whatever moment."""
+    for turn in range(3):
+        home = directory / str(turn)
+        home.mkdir()
+        with Daemon(home) as daemon:
+            while daemon.running():
+                daemon.signal(signal.SIGTERM)
+            equal(daemon.wait_exit(), 0, "the exit status")
 
 
 def sighup(directory):
@@ -298,5 +294,5 @@ def port_is_taken(directory):
 
 
 main(subcommands, sample_configuration, unknown_key, sigterm_answers_what_is_under_way,
-     sigterm_amid_writes_and_scans, sighup, one_daemon_for_one_store, supervision, logging,
+     sigterm_amid_writes_and_scans, sigterm_again_and_again, sighup, one_daemon_for_one_store, supervision, logging,
      no_core_dumps, out_of_descriptors, store_panic, port_is_taken)

@@ -9,8 +9,8 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, check, equal, free_port, loopback_config, main, s_server,
-                     wait_for)
+from harness import (Authority, Daemon, Listener, check, equal, free_port, loopback_config, main,
+                     s_server, wait_for)
 
 KEY = "0123456789abcdef"
 OTHER_KEY = "fedcba9876543210"
@@ -128,23 +128,20 @@ def announced_leaf(directory):
             between(wait, 0.8 * 24 * HOUR - 2, 1.2 * 24 * HOUR + 2, "wait")
 
 
-class CountingRelay:
+class CountingRelay(Listener):
     """Passes connections on to a port of loopback, and counts them."""
 
     def __init__(self, to):
         self.to, self.count = to, 0
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        threading.Thread(target=self._serve, daemon=True).start()
+        super().__init__()
 
-    def _serve(self):
-        with contextlib.suppress(OSError):
-            while True:
-                guest = self.socket.accept()[0]
-                self.count += 1
-                host = socket.create_connection(("127.0.0.1", self.to))
-                for ends in ((guest, host), (host, guest)):
-                    threading.Thread(target=self._pump, args=ends, daemon=True).start()
+    def serve(self, guest):
+        self.count += 1
+        with socket.create_connection(("127.0.0.1", self.to)) as host:
+            back = threading.Thread(target=self._pump, args=(host, guest), daemon=True)
+            back.start()
+            self._pump(guest, host)
+            back.join()
 
     @staticmethod
     def _pump(source, sink):
@@ -152,14 +149,6 @@ class CountingRelay:
             while some := source.recv(65536):
                 sink.sendall(some)
             sink.shutdown(socket.SHUT_WR)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
 
 
 def one_scan_for_two_accounts(directory):

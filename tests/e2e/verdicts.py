@@ -4,17 +4,15 @@ looks at it, and says that state. What needs a memory (an intermediate seen befo
 leaf, a schedule) goes through the daemon.
 """
 
-import contextlib
 import json
 import socket
 import subprocess
 import sys
-import threading
 import time
 
 sys.dont_write_bytecode = True
-from harness import (CERTLINED, PATIENCE, Authority, Certificate, Daemon, check, equal, free_port,
-                     loopback_config, main, run, s_server)
+from harness import (CERTLINED, PATIENCE, Authority, Certificate, Daemon, Listener, check, equal,
+                     free_port, loopback_config, main, run, s_server)
 
 KEY = "0123456789abcdef"
 OLD = ("-cipher", "ALL:@SECLEVEL=0")  # or else s_server itself refuses its certificate
@@ -144,48 +142,26 @@ def client_certificate(directory):
                 equal(row["trusted"], True, f"{row}")
 
 
-class Script:
+class Script(Listener):
     """A server that plays one dialogue: bytes that it says, None where it reads what comes, numbers
     where it waits so many seconds. What it read is in `heard`."""
 
     def __init__(self, steps, then_silent=False):
         self.steps, self.then_silent, self.heard = steps, then_silent, []
-        self.socket = socket.create_server(("127.0.0.1", 0))
-        self.port = self.socket.getsockname()[1]
-        self.thread = threading.Thread(target=self._serve, daemon=True)
-        self.thread.start()
+        super().__init__()
 
-    def _serve(self):
-        while True:
-            try:
-                guest = self.socket.accept()[0]
-            except OSError:
-                return
-            threading.Thread(target=self._play, args=(guest,), daemon=True).start()
-
-    def _play(self, guest):
-        guest.settimeout(PATIENCE)
-        with contextlib.suppress(OSError), guest:
-            for step in self.steps:
-                if step is None:
-                    self.heard.append(guest.recv(65536))
-                elif isinstance(step, float):
-                    time.sleep(step)
-                else:
-                    guest.sendall(step)
-            if not self.then_silent:
-                guest.shutdown(socket.SHUT_WR)
-            while some := guest.recv(65536):
-                self.heard.append(some)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(OSError):
-            self.socket.shutdown(socket.SHUT_RDWR)
-        self.socket.close()
-        self.thread.join()
+    def serve(self, guest):
+        for step in self.steps:
+            if step is None:
+                self.heard.append(guest.recv(65536))
+            elif isinstance(step, float):
+                time.sleep(step)
+            else:
+                guest.sendall(step)
+        if not self.then_silent:
+            guest.shutdown(socket.SHUT_WR)
+        while some := guest.recv(65536):
+            self.heard.append(some)
 
 
 def dripping(data):

@@ -275,4 +275,10 @@ TEST_CASE("served everywhere means on every address") {
   auto partly = out.addresses;
   partly[1].chain.clear();
   CHECK_FALSE(serves_everywhere(partly, hash(1)));
+
+  auto forbidden = out.addresses;
+  forbidden.push_back({});
+  forbidden.back().state = ScanState::policy;
+  CHECK(serves_everywhere(forbidden, hash(1)));
+  CHECK_FALSE(serves_everywhere(std::span(&forbidden.back(), 1), hash(1)));
 }

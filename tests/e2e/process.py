@@ -294,5 +294,5 @@ def port_is_taken(directory):
 
 
 main(subcommands, sample_configuration, unknown_key, sigterm_answers_what_is_under_way,
-     sigterm_amid_writes_and_scans, sigterm_again_and_again, sighup, one_daemon_for_one_store, supervision, logging,
-     no_core_dumps, out_of_descriptors, store_panic, port_is_taken)
+     sigterm_amid_writes_and_scans, sigterm_again_and_again, sighup, one_daemon_for_one_store,
+     supervision, logging, no_core_dumps, out_of_descriptors, store_panic, port_is_taken)

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import ROOT, Process, accepts, check, equal, main, run, wait_for
+from harness import ROOT, Daemon, Process, accepts, check, equal, main, run, wait_for
 
 QUICKSTART = ROOT / "packaging/quickstart"
 BUILD_PATIENCE = 1800
@@ -95,6 +95,18 @@ def quickstart_taken_port(directory):
         check("10023" in done.stderr and "CERTLINE_PORT" in done.stderr, done.stderr)
 
 
+def protocol_session(directory):
+    """The session at the head of PROTOCOL.md, line by line."""
+    text = (ROOT / "protocol/PROTOCOL.md").read_text()
+    session = re.search(r"marked `>`:\n\n((?:    .*\n)+)", text).group(1)
+    exchanges = re.split(r"^    > (.*)\n", session, flags=re.MULTILINE)[1:]
+    check(len(exchanges) >= 4, session)
+    with Daemon(directory) as daemon, daemon.line() as line:
+        for request, shown in zip(exchanges[::2], exchanges[1::2]):
+            got = "".join(f"    {part}\n" for part in line.request(request).lines)
+            equal(form(got), form(shown), f"> {request}")
+
+
 def commands_table(directory):
     """README's table of commands is PROTOCOL.md's, which comes from the command table."""
     rows = lambda name: re.findall(r"^\| (`command [^|]*`) \| ([^|]*) \|",
@@ -111,4 +123,4 @@ def folders(directory):
     equal(shown, there, "folders")
 
 
-main(commands_table, folders, quickstart_no_wait, quickstart_taken_port, readme)
+main(protocol_session, commands_table, folders, quickstart_no_wait, quickstart_taken_port, readme)

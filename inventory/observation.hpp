@@ -29,7 +29,6 @@ struct AddressObservation {
   std::string cipher;                      // "TLS_AES_256_GCM_SHA384"
   std::string alpn;
   std::string group;                 // key exchange group, "x25519"
-  bool completed_from_pool = false;  // intermediates missing, seen before elsewhere
   std::uint32_t elapsed_ms = 0;
 };
 

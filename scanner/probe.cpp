@@ -451,7 +451,6 @@ Judged judge_probe(const ProbeTarget& target, ProbeFacts facts, pki::Verifier& v
   pki::Verdict verdict = verifier.judge(input);
   row.not_before = verdict.not_before;
   row.not_after = verdict.not_after;
-  row.completed_from_pool = verdict.completed_from_pool;
   row.trusted = verdict.trusted;
   out.proven_intermediates = std::move(verdict.proven_intermediates);
   if (verdict.state != ScanState::ok) {

@@ -28,7 +28,7 @@ struct AddressObservation {
   std::string protocol;                    // "TLSv1.3"
   std::string cipher;                      // "TLS_AES_256_GCM_SHA384"
   std::string alpn;
-  std::string group;                 // key exchange group, "x25519"
+  std::string group;  // key exchange group, "x25519"
   std::uint32_t elapsed_ms = 0;
 };
 

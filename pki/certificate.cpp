@@ -5,6 +5,10 @@
 
 #include <openssl/core_names.h>
 
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
 #include "pki/asn1_values.hpp"
 #include "pki/digest.hpp"
 
@@ -23,6 +27,25 @@ std::string curve_name(EVP_PKEY* key) {
 
 bool same_octets(const ASN1_STRING* a, const ASN1_STRING* b) {
   return ASN1_STRING_cmp(a, b) == 0;
+}
+
+// The limits of BoringSSL; a long exponent would also make each signature cost milliseconds.
+bool has_odd_exponent(EVP_PKEY* key) {
+  BIGNUM* number = nullptr;
+  if (EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &number) != 1) return true;
+  const BigNumberHandle exponent(number);
+  constexpr int kMostBits = 33;
+  return BN_is_odd(number) == 0 || BN_is_one(number) != 0 || BN_num_bits(number) > kMostBits;
+}
+
+bool repeats_an_extension(const X509* x) {
+  std::vector<std::string_view> kinds;
+  for (int i = 0; i < X509_get_ext_count(x); ++i) {
+    const ASN1_OBJECT* kind = X509_EXTENSION_get_object(X509_get_ext(x, i));
+    kinds.emplace_back(reinterpret_cast<const char*>(OBJ_get0_data(kind)), OBJ_length(kind));
+  }
+  std::sort(kinds.begin(), kinds.end());
+  return std::adjacent_find(kinds.begin(), kinds.end()) != kinds.end();
 }
 
 std::optional<UtcTime> certificate_time(const ASN1_TIME* time) {
@@ -48,6 +71,7 @@ Result<PublicKey> public_key(const X509* certificate) {
   } else {
     const char* name = EVP_PKEY_get0_type_name(key);
     out.type = name != nullptr ? name : "unknown";
+    out.odd_exponent = out.type == "RSA" && has_odd_exponent(key);
   }
   drain_openssl_errors();
   return out;
@@ -81,6 +105,11 @@ CertificatePtr Certificate::parse(std::span<const std::uint8_t> der, const Sha25
   if (X509_get_signature_info(x, &out->digest_nid, &key_nid, &security_bits, &flags) != 1) {
     out->digest_nid = NID_undef;
   }
+  out->repeats_extension = repeats_an_extension(x);
+  out->names.reset(
+      static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(x, NID_subject_alt_name, nullptr, nullptr)));
+  out->constraints.reset(
+      static_cast<NAME_CONSTRAINTS*>(X509_get_ext_d2i(x, NID_name_constraints, nullptr, nullptr)));
   drain_openssl_errors();
   out->x509 = std::move(x509);
   return out;
@@ -94,10 +123,10 @@ bool Certificate::names_as_issuer(const Certificate& other) const {
 
 bool Certificate::same_name_and_key(const Certificate& other) const {
   return subject_hash == other.subject_hash &&
-         X509_NAME_cmp(X509_get_subject_name(x509.get()),
-                       X509_get_subject_name(other.x509.get())) == 0 &&
          same_octets(X509_get0_pubkey_bitstr(x509.get()),
-                     X509_get0_pubkey_bitstr(other.x509.get()));
+                     X509_get0_pubkey_bitstr(other.x509.get())) &&
+         X509_NAME_cmp(X509_get_subject_name(x509.get()),
+                       X509_get_subject_name(other.x509.get())) == 0;
 }
 
 bool Certificate::signed_by(const Certificate& issuer) const {
@@ -105,6 +134,11 @@ bool Certificate::signed_by(const Certificate& issuer) const {
   const bool good = issuer_key != nullptr && X509_verify(x509.get(), issuer_key) == 1;
   drain_openssl_errors();
   return good;
+}
+
+bool Certificate::names_half_an_issuer() const {
+  return (X509_get0_authority_issuer(x509.get()) == nullptr) !=
+         (X509_get0_authority_serial(x509.get()) == nullptr);
 }
 
 std::string Certificate::short_name() const {

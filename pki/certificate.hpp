@@ -19,6 +19,7 @@ struct PublicKey {
   std::string type;  // "RSA", "P-256", "secp256k1", "ED25519", "DSA"
   int bits = 0;
   bool explicit_curve = false;  // curve given by parameters instead of by name
+  bool odd_exponent = false;    // RSA: none that browsers take (even, 1, longer than 33 bits)
 };
 
 // Errors (invalid_value): no key in it that this library can read.
@@ -34,7 +35,10 @@ struct Certificate {
   std::optional<UtcTime> not_before, not_after;  // unset where unreadable or not in RFC 5280 form
   bool looks_self_signed = false;                // own name as issuer, and nothing says otherwise
   std::optional<PublicKey> key;
-  int digest_nid = 0;  // of the signature; NID_undef where the algorithm has none
+  int digest_nid = 0;                 // of the signature; NID_undef where the algorithm has none
+  bool repeats_extension = false;     // RFC 5280 4.2: each at most once
+  GeneralNamesHandle names;           // subjectAltName; null where absent or malformed
+  NameConstraintsHandle constraints;  // null where absent or malformed
 
   // Null for more than kCertificateBytes, for anything that is no certificate, for trailing bytes.
   static CertificatePtr parse(std::span<const std::uint8_t> der);
@@ -43,7 +47,9 @@ struct Certificate {
   bool names_as_issuer(const Certificate& other) const;  // canonical comparison
   bool same_name_and_key(const Certificate& other) const;
   bool signed_by(const Certificate& issuer) const;  // verifies the signature: costs
-  std::string short_name() const;                   // for people: at most 60 bytes, quoted
+  // An authorityKeyIdentifier with an issuer but no serial number, or the other way round.
+  bool names_half_an_issuer() const;
+  std::string short_name() const;  // for people: at most 60 bytes, quoted
 };
 
 // How well what `child` says about its issuer's key fits `issuer`.

@@ -29,7 +29,10 @@ ChosenPath choose_path(const JudgementInput& in) {
   const bool good = sent_only.anchored && sent_only.problems.empty();
   if (good || in.pool == nullptr || in.pool->size() == 0) return {std::move(sent_only), false};
   search.pool = in.pool;
-  PathResult completed = find_path(search);
+  PathRules rest;  // both searches share one deadline
+  const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(sent_only.spent);
+  rest.deadline = std::max(rest.deadline - spent, std::chrono::milliseconds(0));
+  PathResult completed = find_path(search, rest);
   completed.out_of_time = completed.out_of_time || sent_only.out_of_time;
   const bool better = completed.anchored && (!sent_only.anchored || completed.problems.empty());
   const bool uses_pool = std::any_of(

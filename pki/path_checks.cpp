@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "pki/asn1_values.hpp"
@@ -21,6 +22,7 @@ constexpr int kMostProblems = 16;
 struct Walk {
   std::span<const CertificatePtr> path;
   X509* anchor = nullptr;
+  std::chrono::nanoseconds end;             // of thread_time()
   std::vector<std::pair<int, int>> errors;  // code, depth
 };
 
@@ -60,8 +62,9 @@ bool walk_goes_on_after(int error) {
 }
 
 int on_step(int ok, X509_STORE_CTX* context) {
-  if (ok == 1) return 1;
   Walk& walk = walk_of(context);
+  const bool endless = walk.end == std::chrono::nanoseconds::max();
+  if (ok == 1) return endless || thread_time() < walk.end;
   const int error = X509_STORE_CTX_get_error(context);
   const X509* current = X509_STORE_CTX_get_current_cert(context);
   if (error == X509_V_ERR_UNHANDLED_CRITICAL_EXTENSION && current != nullptr &&
@@ -85,12 +88,13 @@ X509_STORE* rule_store() {
 
 // Empty only where OpenSSL accepted the path.
 std::vector<std::pair<int, int>> openssl_errors(std::span<const CertificatePtr> path,
-                                                const Anchor& anchor, int auth_level) {
+                                                const Anchor& anchor, int auth_level,
+                                                std::chrono::nanoseconds end) {
   const StoreContextHandle context(X509_STORE_CTX_new());
   const BorrowedStackHandle between(sk_X509_new_null()), roots(sk_X509_new_null());
   X509* const leaf = path.front()->x509.get();
   const bool leaf_is_root = path.size() == 1 && path.front()->sha256 == anchor.root->sha256;
-  Walk walk{path, leaf_is_root ? leaf : anchor.name_and_key.get(), {}};
+  Walk walk{path, leaf_is_root ? leaf : anchor.name_and_key.get(), end, {}};
   const std::vector<std::pair<int, int>> failed = {{X509_V_ERR_OUT_OF_MEM, 0}};
   if (!context || !between || !roots || rule_store() == nullptr) return failed;
   for (const CertificatePtr& certificate : path.subspan(1)) {
@@ -131,6 +135,11 @@ ScanState state_of(int error) {
   }
 }
 
+bool is_taken_by_browsers(const PublicKey& key) {
+  constexpr std::array<std::string_view, 4> kTypes = {"RSA", "P-256", "P-384", "P-521"};
+  return !key.explicit_curve && std::find(kTypes.begin(), kTypes.end(), key.type) != kTypes.end();
+}
+
 // The checks of one certificate below the root. Each adds what it finds.
 class Examination {
  public:
@@ -157,6 +166,10 @@ class Examination {
   void form() {
     if ((X509_get_extension_flags(x_) & EXFLAG_INVALID) != 0) {
       add(ScanState::bad_certificate, "has a malformed extension");
+    }
+    if (certificate_.repeats_extension) add(ScanState::bad_certificate, "repeats an extension");
+    if (certificate_.names_half_an_issuer()) {
+      add(ScanState::bad_certificate, "has a malformed authorityKeyIdentifier");
     }
     const ASN1_INTEGER* serial = X509_get0_serialNumber(x_);
     if (ASN1_STRING_type(serial) == V_ASN1_NEG_INTEGER) {
@@ -201,15 +214,14 @@ class Examination {
       return;
     }
     const PublicKey& key = *certificate_.key;
-    constexpr std::array<std::string_view, 3> kCurves = {"P-256", "P-384", "P-521"};
     const bool rsa = key.type == "RSA";
-    const bool curve =
-        !key.explicit_curve && std::find(kCurves.begin(), kCurves.end(), key.type) != kCurves.end();
     const bool elliptic = EVP_PKEY_get_base_id(X509_get0_pubkey(x_)) == EVP_PKEY_EC;
     if ((rsa && key.bits < 2048) || (elliptic && key.bits < 224)) {
       add(ScanState::weak_key,
           "has a " + printable(key.type, 32) + " key of " + std::to_string(key.bits) + " bits");
-    } else if (!rsa && !curve) {
+    } else if (key.odd_exponent) {
+      add(ScanState::bad_certificate, "has an RSA key with an exponent that browsers refuse");
+    } else if (!is_taken_by_browsers(key)) {
       add(ScanState::bad_certificate,
           "has a " + printable(key.type, 32) +
               (key.explicit_curve ? " key with explicit parameters" : " key") +
@@ -238,43 +250,106 @@ std::string_view dns_name(const GENERAL_NAME* name) {
           static_cast<std::size_t>(ASN1_STRING_length(name->d.dNSName))};
 }
 
-// A wildcard stands for names that an excluded subtree may hold: "*.example.org" reaches into
-// "mail.example.org", although as a text it lies outside of it.
-bool wildcard_reaches_into(std::string_view wildcard, std::string_view excluded) {
-  if (!wildcard.starts_with("*.") || excluded.empty()) return false;
-  const std::string base = ascii_lower(wildcard.substr(1));  // ".example.org"
-  const std::string subtree = ascii_lower(excluded);
-  if (!subtree.ends_with(base)) return false;
-  return subtree.substr(0, subtree.size() - base.size()).find('.') == std::string::npos;
-}
-
 bool is_empty(const STACK_OF(GENERAL_SUBTREE) * subtrees) {
   return sk_GENERAL_SUBTREE_num(subtrees) <= 0;
 }
 
-// What OpenSSL leaves unchecked of the constraints of one intermediate.
-void check_constraints(const Certificate& intermediate, const GENERAL_NAMES* leaf_names,
+// What comparing a name takes: a fixed part, and its bytes.
+std::size_t comparison_cost(const GENERAL_NAME* name) {
+  constexpr std::size_t kFixed = 32;
+  std::size_t bytes = 0;
+  if (name->type == GEN_DNS || name->type == GEN_EMAIL || name->type == GEN_URI) {
+    bytes = static_cast<std::size_t>(ASN1_STRING_length(name->d.ia5));
+  } else if (name->type == GEN_DIRNAME) {
+    X509_NAME_get0_der(name->d.directoryName, nullptr, &bytes);
+  }
+  return kFixed + bytes;
+}
+
+// How many there are, and what one comparison with each of them takes at most.
+struct Extent {
+  std::size_t count = 0, cost = 0;
+};
+
+Extent extent_of_constraints(const Certificate& certificate) {
+  Extent out;
+  const NAME_CONSTRAINTS* constraints = certificate.constraints.get();
+  if (constraints == nullptr) return out;
+  for (const auto* subtrees : {constraints->permittedSubtrees, constraints->excludedSubtrees}) {
+    for (int i = 0; i < sk_GENERAL_SUBTREE_num(subtrees); ++i, ++out.count) {
+      out.cost += comparison_cost(sk_GENERAL_SUBTREE_value(subtrees, i)->base);
+    }
+  }
+  return out;
+}
+
+void add_names(const Certificate& certificate, Extent& out) {
+  for (int i = 0; i < sk_GENERAL_NAME_num(certificate.names.get()); ++i, ++out.count) {
+    out.cost += comparison_cost(sk_GENERAL_NAME_value(certificate.names.get(), i));
+  }
+  const X509_NAME* subject = X509_get_subject_name(certificate.x509.get());
+  std::size_t bytes = 0;
+  X509_NAME_get0_der(subject, nullptr, &bytes);
+  const auto parts = static_cast<std::size_t>(X509_NAME_entry_count(subject));  // e-mail is in some
+  out.count += parts + 1;
+  out.cost += 2 * bytes + 32 * (parts + 1);
+}
+
+// May OpenSSL be asked to apply the constraints of this path? Every name below is compared with
+// every subtree: some milliseconds at this limit, minutes for what fits into a chain. Browsers have
+// a limit of about this size, too.
+bool comparisons_are_few(std::span<const CertificatePtr> path) {
+  constexpr std::size_t kMostCost = 1u << 23;
+  Extent names;
+  std::size_t cost = 0;
+  for (const CertificatePtr& certificate : path) {
+    const Extent subtrees = extent_of_constraints(*certificate);
+    cost += std::min(names.cost * subtrees.count, subtrees.cost * names.count);
+    add_names(*certificate, names);
+  }
+  return cost <= kMostCost;
+}
+
+// What the wildcards among a leaf's names stand for: ".example.org" for "*.example.org".
+std::set<std::string> wildcard_parents(const Certificate& leaf) {
+  std::set<std::string> out;
+  for (int i = 0; i < sk_GENERAL_NAME_num(leaf.names.get()); ++i) {
+    const std::string_view name = dns_name(sk_GENERAL_NAME_value(leaf.names.get(), i));
+    if (name.starts_with("*.")) out.insert(ascii_lower(name.substr(1)));
+  }
+  return out;
+}
+
+// What OpenSSL leaves unchecked of the constraints of one intermediate. A wildcard stands for names
+// that an excluded subtree may hold: "*.example.org" reaches into "mail.example.org", although as a
+// text it lies outside of it.
+void check_constraints(const Certificate& intermediate, const std::set<std::string>& wildcards,
                        std::vector<Problem>& problems) {
-  const NameConstraintsHandle constraints(static_cast<NAME_CONSTRAINTS*>(
-      X509_get_ext_d2i(intermediate.x509.get(), NID_name_constraints, nullptr, nullptr)));
-  drain_openssl_errors();
-  if (!constraints) return;
+  const NAME_CONSTRAINTS* constraints = intermediate.constraints.get();
+  if (constraints == nullptr) return;
   if (is_empty(constraints->permittedSubtrees) && is_empty(constraints->excludedSubtrees)) {
     problems.push_back({ScanState::bad_certificate, "intermediate " + intermediate.short_name() +
                                                         " has empty name constraints"});
   }
+  if (wildcards.empty()) return;
   for (int i = 0; i < sk_GENERAL_SUBTREE_num(constraints->excludedSubtrees); ++i) {
     const GENERAL_SUBTREE* subtree = sk_GENERAL_SUBTREE_value(constraints->excludedSubtrees, i);
     const std::string_view excluded = dns_name(subtree->base);
-    for (int k = 0; k < sk_GENERAL_NAME_num(leaf_names); ++k) {
-      if (!wildcard_reaches_into(dns_name(sk_GENERAL_NAME_value(leaf_names, k)), excluded))
-        continue;
-      problems.push_back(
-          {ScanState::bad_certificate, "a wildcard name reaches into a subtree that " +
-                                           intermediate.short_name() + " excludes"});
-      return;
+    const std::size_t dot = excluded.find('.');
+    if (dot == std::string_view::npos || !wildcards.contains(ascii_lower(excluded.substr(dot)))) {
+      continue;
     }
+    problems.push_back({ScanState::bad_certificate, "a wildcard name reaches into a subtree that " +
+                                                        intermediate.short_name() + " excludes"});
+    return;
   }
+}
+
+// Signatures that could take long, by keys that no browser takes: what is wrong has been said.
+bool keys_are_ordinary(std::span<const CertificatePtr> issuers) {
+  return std::all_of(issuers.begin(), issuers.end(), [](const CertificatePtr& issuer) {
+    return issuer->key && !issuer->key->odd_exponent && is_taken_by_browsers(*issuer->key);
+  });
 }
 
 }  // namespace
@@ -290,7 +365,7 @@ std::vector<Problem> check_alone(const Certificate& leaf, UtcTime now) {
 }
 
 std::vector<Problem> check_path(std::span<const CertificatePtr> path, const Anchor& anchor,
-                                UtcTime now, const PathRules& rules) {
+                                UtcTime now, const PathRules& rules, std::chrono::nanoseconds end) {
   std::vector<Problem> problems;
   for (std::size_t i = 0; i < path.size(); ++i) {
     Examination examination(*path[i], i == 0, problems);
@@ -301,17 +376,17 @@ std::vector<Problem> check_path(std::span<const CertificatePtr> path, const Anch
     }
     examination.dates(now);
   }
-  GeneralNamesHandle leaf_names;
-  if (path.size() > 1) {
-    leaf_names.reset(static_cast<GENERAL_NAMES*>(
-        X509_get_ext_d2i(path.front()->x509.get(), NID_subject_alt_name, nullptr, nullptr)));
-    drain_openssl_errors();
-  }
+  const std::set<std::string> wildcards = wildcard_parents(*path.front());
   for (const CertificatePtr& intermediate : path.subspan(1)) {
-    check_constraints(*intermediate, leaf_names.get(), problems);
+    check_constraints(*intermediate, wildcards, problems);
   }
+  if (!comparisons_are_few(path)) {
+    problems.push_back({ScanState::bad_certificate, "too many names under name constraints"});
+    return problems;
+  }
+  if (rules.for_servers && !keys_are_ordinary(path.subspan(1))) return problems;
   const std::size_t own = problems.size();
-  for (const auto& [error, depth] : openssl_errors(path, anchor, rules.auth_level)) {
+  for (const auto& [error, depth] : openssl_errors(path, anchor, rules.auth_level, end)) {
     const ScanState state = state_of(error);
     const bool known = state != ScanState::bad_certificate &&
                        std::any_of(problems.begin(), problems.begin() + static_cast<long>(own),

@@ -7,7 +7,9 @@
 
 #include <algorithm>
 #include <array>
+#include <ctime>
 #include <limits>
+#include <map>
 #include <tuple>
 
 namespace certline::pki {
@@ -34,7 +36,7 @@ std::pair<int, std::size_t> badness(const std::vector<Problem>& problems) {
 class Search {
  public:
   Search(const PathInput& input, const PathRules& rules)
-      : input_(input), rules_(rules), end_(std::chrono::steady_clock::now() + rules.deadline) {}
+      : input_(input), rules_(rules), start_(thread_time()), end_(start_ + rules.deadline) {}
 
   PathResult run() {
     path_.push_back(input_.leaf);
@@ -43,6 +45,7 @@ class Search {
     if (!best_.anchored) explain_dead_end();
     best_.tries = tries_;
     best_.steps = steps_;
+    best_.spent = thread_time() - start_;
     return std::move(best_);
   }
 
@@ -54,7 +57,7 @@ class Search {
       try_path(*anchor);
       if (done_) return;
     }
-    if (tip->looks_self_signed || path_.size() >= rules_.most_depth) return;
+    if (path_.size() >= rules_.most_depth) return;
     for (const CertificatePtr& issuer : candidates(*tip)) {
       if (!spend_step()) return;
       if (in_path(*issuer)) continue;
@@ -71,6 +74,12 @@ class Search {
     return false;
   }
 
+  bool out_of_time() {
+    if (thread_time() < end_) return false;
+    best_.out_of_time = best_.out_of_budget = done_ = true;
+    return true;
+  }
+
   bool in_path(const Certificate& candidate) const {
     return std::any_of(path_.begin(), path_.end(), [&](const CertificatePtr& other) {
       return other->sha256 == candidate.sha256 || other->same_name_and_key(candidate);
@@ -85,7 +94,14 @@ class Search {
     return out;
   }
 
-  std::vector<CertificatePtr> candidates(const Certificate& tip) const {
+  // Looked up once per certificate: a search comes back to it thousands of times.
+  const std::vector<CertificatePtr>& candidates(const Certificate& tip) {
+    const auto [at, fresh] = candidates_.try_emplace(&tip);
+    if (fresh) at->second = find_candidates(tip);
+    return at->second;
+  }
+
+  std::vector<CertificatePtr> find_candidates(const Certificate& tip) const {
     std::vector<CertificatePtr> out;
     for (const CertificatePtr& sent : input_.sent) {
       if (tip.names_as_issuer(*sent)) out.push_back(sent);
@@ -108,12 +124,12 @@ class Search {
   }
 
   void try_path(const Anchor& anchor) {
-    if (tries_ > 0 && std::chrono::steady_clock::now() >= end_) {
-      best_.out_of_time = best_.out_of_budget = done_ = true;
-      return;
-    }
+    const bool first = tries_ == 0;
+    if (!first && out_of_time()) return;
     ++tries_;
-    std::vector<Problem> problems = check_path(path_, anchor, input_.now, rules_);
+    const auto end = first ? std::chrono::nanoseconds::max() : end_;
+    std::vector<Problem> problems = check_path(path_, anchor, input_.now, rules_, end);
+    if (!first && !problems.empty() && out_of_time()) return;  // perhaps not seen to its end
     done_ = problems.empty();
     if (best_.anchored && badness(best_.problems) <= badness(problems)) return;
     best_.anchored = true;
@@ -152,7 +168,7 @@ class Search {
   CertificatePtr signer_of(const Certificate& child) {
     if (child.looks_self_signed) return nullptr;
     for (const CertificatePtr& candidate : candidates(child)) {
-      if (++signatures_ > rules_.most_tries) return nullptr;
+      if (++signatures_ > rules_.most_tries || (signatures_ > 1 && out_of_time())) return nullptr;
       const bool known = std::any_of(
           best_.path.begin(), best_.path.end(),
           [&](const CertificatePtr& other) { return other->sha256 == candidate->sha256; });
@@ -163,14 +179,21 @@ class Search {
 
   const PathInput& input_;
   const PathRules& rules_;
-  const std::chrono::steady_clock::time_point end_;
+  const std::chrono::nanoseconds start_, end_;
   std::vector<CertificatePtr> path_;
+  std::map<const Certificate*, std::vector<CertificatePtr>> candidates_;
   PathResult best_;
   int tries_ = 0, steps_ = 0, signatures_ = 0;
   bool done_ = false;
 };
 
 }  // namespace
+
+std::chrono::nanoseconds thread_time() {
+  timespec now{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec);
+}
 
 int display_rank(ScanState state) {
   const auto at = std::find(kDisplayOrder.begin(), kDisplayOrder.end(), state);

@@ -131,6 +131,7 @@ Result<std::shared_ptr<const TrustStore>> TrustStore::load(const std::string& pe
   if (!throw_away) return unavailable("no key could be made: " + drain_openssl_errors());
   std::vector<Anchor> anchors;
   for (CertificatePtr& root : certificates_in(pem)) {
+    if (root->names_half_an_issuer()) continue;  // unreadable to browsers
     CertificateHandle name_and_key = name_and_key_of(root->x509.get(), throw_away.get());
     if (name_and_key) anchors.push_back({std::move(root), std::move(name_and_key)});
   }

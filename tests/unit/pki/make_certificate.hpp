@@ -48,6 +48,7 @@ struct Spec {
   long serial = 0;  // 0: the next one
   SharedKey key{};  // empty: a fresh P-256 key
   bool key_ids = true;
+  std::vector<std::string> more_names{};  // further organisational units of the subject
 };
 
 struct Made {
@@ -86,6 +87,10 @@ inline Made make(const Spec& spec, const Made* issuer = nullptr) {
     X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8,
                                reinterpret_cast<const unsigned char*>(spec.subject.c_str()), -1, -1,
                                0);
+  }
+  for (const std::string& unit : spec.more_names) {
+    X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "OU", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(unit.c_str()), -1, -1, 0);
   }
   X509_set_issuer_name(x, X509_get_subject_name(issuer != nullptr ? issuer->x.get() : x));
   ASN1_TIME_set(X509_getm_notBefore(x), spec.from);

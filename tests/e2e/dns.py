@@ -6,20 +6,11 @@ answer for both. dnsmasq on loopback is the resolver.
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, Server, check, equal, free_port, loopback_config, main,
-                     s_server)
+from harness import (Authority, Daemon, check, equal, free_port, loopback_config, main, s_server)
+from real_servers import dnsmasq
 
 KEY = "0123456789abcdef"
 NAME = "both.demo.test"
-
-
-def dnsmasq(hosts):
-    """Answers only for `hosts`, pairs of name and address; its TCP port shows that it is up."""
-    port = free_port()
-    records = [f"--host-record={name},{address}" for name, address in hosts]
-    return Server(["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
-                   "--no-hosts", "--listen-address=127.0.0.1", "--bind-interfaces", "--user=",
-                   "--pid-file=", "--local=/demo.test/", f"--port={port}", *records], port)
 
 
 def config(authority, resolver):

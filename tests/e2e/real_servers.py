@@ -8,6 +8,17 @@ import shutil
 from harness import Server, accepts, free_port, run, wait_for
 
 
+def dnsmasq(hosts=(), below=()):
+    """Answers only for `hosts`, pairs of name and address, and for all names below a domain, pairs
+    alike; its TCP port shows that it is up."""
+    port = free_port()
+    records = [f"--host-record={name},{address}" for name, address in hosts]
+    records += [f"--address=/{domain}/{address}" for domain, address in below]
+    return Server(["dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--no-resolv",
+                   "--no-hosts", "--listen-address=127.0.0.1", "--bind-interfaces", "--user=",
+                   "--pid-file=", "--local=/demo.test/", f"--port={port}", *records], port)
+
+
 def nginx(directory, certificate):
     port = free_port()
     directory = pathlib.Path(directory)

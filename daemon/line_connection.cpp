@@ -14,7 +14,9 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr std::size_t kReadsPerTurn = 4;  // then the other connections get their share
+// Then the other connections get their share.
+constexpr std::size_t kReadsPerTurn = 4;
+constexpr std::size_t kLinesPerTurn = 32;
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::size_t kLingerBytes = 256 * 1024;
 
@@ -53,6 +55,11 @@ void LineConnection::arm_read() {
 }
 
 void LineConnection::on_readable() {
+  read_available();
+  pump();
+}
+
+void LineConnection::read_available() {
   const auto buffer = host_.read_buffer;
   for (std::size_t i = 0; i < kReadsPerTurn && !closed_ && !input_ended_; ++i) {
     if (!lingering_ && !session_.wants_input()) break;
@@ -74,7 +81,6 @@ void LineConnection::on_readable() {
     session_.on_bytes({buffer.data(), got}, Clock::now());
     if (got < buffer.size()) break;
   }
-  pump();
 }
 
 void LineConnection::arm_timer() {
@@ -94,7 +100,11 @@ void LineConnection::on_timer() {
   const auto now = Clock::now();
   if (lingering_ && now >= linger_until_) return close();
   if (waiting_ && now >= waiting_->until) try_waiting(true);
-  if (!lingering_ && now >= session_.deadline()) session_.on_time(now);
+  if (!lingering_ && now >= session_.deadline()) {
+    // A busy thread comes late: what arrived meanwhile must not be taken for silence.
+    if (session_.wants_input()) read_available();
+    session_.on_time(Clock::now());
+  }
   pump();
 }
 
@@ -109,6 +119,7 @@ void LineConnection::schedule_pump() {
 
 void LineConnection::pump() {
   if (closed_) return;
+  session_.begin_turn(kLinesPerTurn);
   // Output that was taken may make room for requests that waited, so flushing asks again.
   while (!lingering_ && !closed_) {
     auto work = session_.next_request();
@@ -118,7 +129,11 @@ void LineConnection::pump() {
     flush();
     if (!any && written == written_) break;
   }
-  arm_read();
+  if (session_.turn_used()) {
+    schedule_pump();
+  } else {
+    arm_read();
+  }
   arm_timer();
 }
 

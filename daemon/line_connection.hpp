@@ -57,6 +57,7 @@ class LineConnection : public std::enable_shared_from_this<LineConnection> {
 
   void arm_read();
   void on_readable();
+  void read_available();
   void arm_timer();
   void on_timer();
   void pump();

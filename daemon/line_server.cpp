@@ -22,6 +22,9 @@ using boost::system::error_code;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 constexpr std::size_t kReadBuffer = 64 * 1024;
+// What the kernel keeps for a connection, each way. Left to itself it grows to megabytes for every
+// client that doesn't read, which no limit of this process would see.
+constexpr int kSocketBuffer = 64 * 1024;
 constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kAcceptPause{250};
 constexpr unsigned kThreadsAtMost = 4;
@@ -82,6 +85,11 @@ class ServerThread final : public ConnectionHost {
     if (!ec) listener->acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
     if (!ec) listener->acceptor.set_option(ReusePort(true), ec);
     if (!ec && !address.address.is_v4()) listener->acceptor.set_option(asio::ip::v6_only(true), ec);
+    // Accepted sockets inherit these.
+    if (!ec) {
+      listener->acceptor.set_option(asio::socket_base::receive_buffer_size(kSocketBuffer), ec);
+    }
+    if (!ec) listener->acceptor.set_option(asio::socket_base::send_buffer_size(kSocketBuffer), ec);
     if (!ec) listener->acceptor.bind(endpoint, ec);
     if (!ec) listener->acceptor.listen(4096, ec);
     if (!ec) listener->acceptor.non_blocking(true, ec);

@@ -175,8 +175,10 @@ std::optional<LineSession::Execute> LineSession::next_request() {
     }
     blocked_by_output_ = output_full();
     if (alone_ || blocked_by_output_ || pending_.size() >= kPendingWrites) break;
+    if (lines_left_ == 0) break;
     const auto line = next_line();
     if (!line) break;
+    --lines_left_;
     take_line(*line);
   }
   note_pause();

@@ -42,6 +42,11 @@ class LineSession {
   // The next request to execute now. Writes may be under way together (at most kPendingWrites);
   // any other request is handed out alone, after all before it were answered.
   std::optional<Execute> next_request();
+  // A turn: next_request() looks at no more than so many lines, good, bad or blank, then gives
+  // nothing; turn_used() tells, and the owner comes back after its other connections. Until the
+  // first call there is no such limit.
+  void begin_turn(std::size_t lines) { lines_left_ = lines; }
+  bool turn_used() const { return lines_left_ == 0; }
   std::string take_output();  // replies in request order, gathered for one write
   bool wants_input() const;   // false: stop reading (back-pressure)
   bool closing() const;       // close once the output is written
@@ -98,6 +103,8 @@ class LineSession {
   TimePoint last_byte_;   // or when reading went on, if that was later
   TimePoint line_start_;  // first byte of the open line, or when reading went on
   TimePoint active_;      // last byte or reply
+
+  std::size_t lines_left_ = SIZE_MAX;  // of this turn
 
   std::optional<Request> held_;  // parsed, waits for those under way
   std::deque<Pending> pending_;  // slots first_slot_, first_slot_ + 1, …

@@ -1,6 +1,6 @@
 // Scans of one TLS port on many loopback addresses, two ways: certline's scanner with its verdict,
-// and a bare OpenSSL loop that connects, shakes hands, verifies and closes, one after another. Both
-// print their rate, CPU and peak memory; the ratio is what counts.
+// and a bare OpenSSL loop that connects, shakes hands, verifies and closes, on as many threads as
+// the scanner has. Both print their rate, CPU and peak memory; the ratio is what counts.
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -16,7 +16,10 @@
 #include <ctime>
 #include <semaphore>
 #include <string>
+#include <thread>
+#include <vector>
 
+#include "addresses.hpp"
 #include "pki/verdict.hpp"
 #include "scanner/scanner.hpp"
 
@@ -29,23 +32,17 @@ struct Plan {
   std::string trust_file;
   std::uint16_t port = 0;
   int scans = 0, in_flight = 0;
+  std::chrono::milliseconds deadline{10'000};
 };
 
-constexpr std::uint32_t kFirstAddress = 0x7f000101;  // 127.0.1.1
-constexpr int kAddresses = 16;                       // as many as the server's certificate names
-
-IpAddress target_address(int i) {
-  return IpAddress::v4(kFirstAddress + static_cast<std::uint32_t>(i % kAddresses));
-}
-
-void report(const char* what, int scans, int good, Clock::time_point start) {
+void report(const char* what, int scans, int good, int silent, Clock::time_point start) {
   const double wall = std::chrono::duration<double>(Clock::now() - start).count();
   rusage use{};
   ::getrusage(RUSAGE_SELF, &use);
   const double cpu = double(use.ru_utime.tv_sec + use.ru_stime.tv_sec) +
                      double(use.ru_utime.tv_usec + use.ru_stime.tv_usec) / 1e6;
-  std::printf("%s scans %d ok %d wall_s %.3f cpu_s %.3f rate %.0f peak_kib %ld\n", what, scans,
-              good, wall, cpu, scans / wall, use.ru_maxrss);
+  std::printf("%s scans %d ok %d silent %d wall_s %.3f cpu_s %.3f rate %.0f peak_kib %ld\n", what,
+              scans, good, silent, wall, cpu, scans / wall, use.ru_maxrss);
 }
 
 int run_scanner(const Plan& plan) {
@@ -55,31 +52,33 @@ int run_scanner(const Plan& plan) {
   const std::shared_ptr<pki::Verifier> verifier =
       pki::Verifier::create(*trust, pki::IntermediatePool::create());
   scanner::ScannerSettings settings;
-  settings.per_address = static_cast<unsigned>(plan.in_flight);
+  settings.timeout = plan.deadline;
   settings.policy =
       std::make_shared<const scanner::AddressPolicy>(scanner::AddressPolicy::allow_everything());
   const auto scanner =
       scanner::Scanner::create(settings, verifier, [] { return UtcTime(std::time(nullptr)); });
   std::counting_semaphore<> slots(plan.in_flight);
-  std::atomic<int> good{0}, done{0};
+  std::atomic<int> good{0}, silent{0}, done{0};
   for (int i = 0; i < plan.scans; ++i) {
     slots.acquire();
-    scanner->scan(
-        {target_address(i).to_string(), plan.port, Starttls::none}, [&](Observation seen) {
-          const AddressObservation& first = seen.addresses.at(0);
-          if (first.state == ScanState::ok) {
-            ++good;
-          } else {
-            std::fprintf(stderr, "%s %s\n", std::string(scan_state_name(first.state)).c_str(),
-                         first.detail.c_str());
-          }
-          ++done;
-          done.notify_one();
-          slots.release();
-        });
+    auto ended = [&](const Observation& seen) {
+      const AddressObservation& first = seen.addresses.at(0);
+      if (first.state == ScanState::ok) {
+        ++good;
+      } else if (first.state == ScanState::timeout) {
+        ++silent;
+      } else {
+        std::fprintf(stderr, "%s %s\n", std::string(scan_state_name(first.state)).c_str(),
+                     first.detail.c_str());
+      }
+      ++done;
+      done.notify_one();
+      slots.release();
+    };
+    scanner->scan({bench::target_address(i).to_string(), plan.port, Starttls::none}, ended);
   }
   for (int seen = done; seen < plan.scans; seen = done) done.wait(seen);
-  report("scanner", plan.scans, good, start);
+  report("scanner", plan.scans, good, silent, start);
   return 0;
 }
 
@@ -107,20 +106,28 @@ int run_bare_loop(const Plan& plan) {
   SSL_CTX* context = SSL_CTX_new(TLS_client_method());
   SSL_CTX_load_verify_file(context, plan.trust_file.c_str());
   SSL_CTX_set_verify(context, SSL_VERIFY_PEER, nullptr);
-  int good = 0;
-  for (int i = 0; i < plan.scans; ++i) {
-    good += shake_hands(context, target_address(i), plan.port) ? 1 : 0;
+  std::atomic<int> next{0}, good{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < plan.in_flight; ++t) {
+    threads.emplace_back([&] {
+      for (int i = next++; i < plan.scans; i = next++) {
+        if (shake_hands(context, bench::target_address(i), plan.port)) ++good;
+      }
+    });
   }
+  for (std::thread& thread : threads) thread.join();
   SSL_CTX_free(context);
-  report("bare_loop", plan.scans, good, start);
+  report("bare_loop", plan.scans, good, 0, start);
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6) {
-    std::fprintf(stderr, "usage: scan_load scanner|bare_loop TRUST_FILE PORT SCANS IN_FLIGHT\n");
+  if (argc != 6 && argc != 7) {
+    std::fprintf(stderr,
+                 "usage: scan_load scanner|bare_loop TRUST_FILE PORT SCANS IN_FLIGHT "
+                 "[DEADLINE_MS]\n");
     return 2;
   }
   Plan plan;
@@ -128,5 +135,6 @@ int main(int argc, char** argv) {
   plan.port = static_cast<std::uint16_t>(std::atoi(argv[3]));
   plan.scans = std::atoi(argv[4]);
   plan.in_flight = std::atoi(argv[5]);
+  if (argc == 7) plan.deadline = std::chrono::milliseconds(std::atoi(argv[6]));
   return std::string_view(argv[1]) == "scanner" ? run_scanner(plan) : run_bare_loop(plan);
 }

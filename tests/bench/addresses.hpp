@@ -1,0 +1,21 @@
+#pragma once
+// The addresses that the scan benches use: each target has its own, from 127.1.0.0 upwards.
+
+#include <cstdint>
+
+#include "protocol/ip_address.hpp"
+
+namespace certline::bench {
+
+inline constexpr std::uint32_t kFirstAddress = 0x7f010000;
+
+inline IpAddress target_address(int i) {
+  return IpAddress::v4(kFirstAddress + static_cast<std::uint32_t>(i));
+}
+
+// Where a tenth is silent, it is these: spread evenly, as in a list of names.
+inline bool is_silent(std::uint32_t v4) {
+  return (v4 - kFirstAddress) % 10 == 9;
+}
+
+}  // namespace certline::bench

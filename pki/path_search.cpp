@@ -57,7 +57,8 @@ class Search {
       try_path(*anchor);
       if (done_) return;
     }
-    if (path_.size() >= rules_.most_depth) return;
+    // OpenSSL goes no further than a certificate that looks self-signed, either.
+    if (tip->looks_self_signed || path_.size() >= rules_.most_depth) return;
     for (const CertificatePtr& issuer : candidates(*tip)) {
       if (!spend_step()) return;
       if (in_path(*issuer)) continue;

@@ -2,6 +2,8 @@
 // instead of spinning; the kernel keeps the waiting clients in its queue.
 #include "daemon/line_server.hpp"
 
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -28,6 +30,7 @@ constexpr int kSocketBuffer = 64 * 1024;
 constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kAcceptPause{250};
 constexpr unsigned kThreadsAtMost = 4;
+constexpr rlim_t kDescriptorsKept = 1024;
 
 tcp::endpoint to_asio(const ListenAddress& listen) {
   if (listen.address.is_v4()) {
@@ -45,6 +48,15 @@ IpAddress from_asio(const asio::ip::address& address) {
     return result;
   }
   return IpAddress::v4(address.to_v4().to_uint());
+}
+
+// The first descriptor that no client may have: the last quarter is for scans, the resolver, the
+// store and reloads. The kernel gives the lowest free number, so a new one tells how many are in
+// use.
+rlim_t first_kept_descriptor() {
+  rlimit files{};
+  if (::getrlimit(RLIMIT_NOFILE, &files) != 0) return RLIM_INFINITY;
+  return files.rlim_cur - std::min(files.rlim_cur / 4, kDescriptorsKept);
 }
 
 // Binds once without SO_REUSEPORT, so that a port somebody else serves is an error and not shared.
@@ -219,7 +231,8 @@ class ServerThread final : public ConnectionHost {
 
   void admit(tcp::socket socket, const IpAddress& source) {
     const LineLimits& limits = settings_->config.line.limits;
-    if (gauges_.connections.fetch_add(1) >= limits.connections) {
+    const bool scarce = static_cast<rlim_t>(socket.native_handle()) >= first_kept_;
+    if (gauges_.connections.fetch_add(1) >= limits.connections || scarce) {
       gauges_.connections.fetch_sub(1);
       return turn_away(std::move(socket), source,
                        {ErrorKind::unavailable, "too many connections; try again later"});
@@ -261,6 +274,7 @@ class ServerThread final : public ConnectionHost {
 
   Gauges& gauges_;
   SettingsPtr settings_;
+  const rlim_t first_kept_ = first_kept_descriptor();
   std::vector<char> buffer_;
   std::vector<std::unique_ptr<Listener>> listeners_;
   std::unordered_map<std::uint64_t, Guest> guests_;

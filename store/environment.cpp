@@ -13,6 +13,8 @@
 #include <map>
 #include <mutex>
 
+#include "store/page_check.hpp"
+
 namespace certline::store {
 namespace {
 
@@ -108,8 +110,11 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
     check(mdb_env_set_maxdbs(env, kTableSlots), "set number of tables");
     check(mdb_env_set_maxreaders(env, kReaderSlots), "set number of readers");
     if (map_size != 0) check(mdb_env_set_mapsize(env, map_size), "set map size");
+    const std::string data_file = path + "/data.mdb";
+    check_meta_pages(data_file);
     check(mdb_env_open(env, path.c_str(), open_flags(mode), kFileMode), "open");
     if (mode != Mode::parked) opened->clear_stale_readers();
+    check_pages(data_file, *opened);
     opened->open_tables(mode == Mode::read_write);
     if (mode == Mode::read_write) {
       if (const auto synced = sync_directory(path); !synced) return synced.error();
@@ -131,14 +136,15 @@ void Environment::open_tables(bool create) {
   // First the format alone: what a newer program laid out is not for this one to touch.
   const unsigned flags = create ? MDB_CREATE : 0;
   check(mdb_dbi_open(txn.raw(), table_name(Table::meta), flags, &tables_[0]), "open table meta");
-  check_format(txn.raw(), create);
+  const bool fresh = check_format(txn.raw(), create);
   for (std::size_t i = 1; i < kTableCount; ++i)
-    check(mdb_dbi_open(txn.raw(), table_name(static_cast<Table>(i)), flags, &tables_[i]),
+    check(mdb_dbi_open(txn.raw(), table_name(static_cast<Table>(i)), fresh ? MDB_CREATE : 0,
+                       &tables_[i]),
           table_name(static_cast<Table>(i)));
   check(txn.commit(), "open tables");
 }
 
-void Environment::check_format(MDB_txn* txn, bool create) const {
+bool Environment::check_format(MDB_txn* txn, bool create) const {
   const Key key = meta_key();
   MDB_val wanted = to_value(key.view());
   MDB_val value{};
@@ -152,7 +158,7 @@ void Environment::check_format(MDB_txn* txn, bool create) const {
     const std::string fresh = encode(MetaRecord{});
     MDB_val put{fresh.size(), const_cast<char*>(fresh.data())};
     check(mdb_put(txn, table(Table::meta), &wanted, &put, 0), "write format record");
-    return;
+    return true;
   }
   check(code, "read format record");
   MetaRecord meta;
@@ -162,12 +168,19 @@ void Environment::check_format(MDB_txn* txn, bool create) const {
                       ", this program knows formats up to " + std::to_string(kFormatVersion) +
                       ": run the newer program, or restore a backup made by this one");
   if (meta.format == 0) throw CorruptValue("format 0 does not exist");
+  return false;
 }
 
 std::uint64_t Environment::map_size() const {
   MDB_envinfo info{};
   mdb_env_info(env_, &info);
   return info.me_mapsize;
+}
+
+std::uint64_t Environment::last_transaction() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
 }
 
 double Environment::measure_used_fraction() const {

@@ -49,6 +49,7 @@ class Environment {
   // the free list names (at most kFreeListRecords of its records are read).
   double measure_used_fraction() const;
   void clear_stale_readers() const;
+  std::uint64_t last_transaction() const;  // the newest committed one, of any process
 
  private:
   static constexpr std::size_t kFreeListRecords = 4096;
@@ -57,7 +58,7 @@ class Environment {
   static Result<std::unique_ptr<Environment>> open_new(const std::string& path,
                                                        std::uint64_t map_size, Mode mode);
   void open_tables(bool create);
-  void check_format(MDB_txn* txn, bool create) const;
+  bool check_format(MDB_txn* txn, bool create) const;  // true: the store is made just now
 
   MDB_env* env_ = nullptr;
   std::array<MDB_dbi, kTableCount> tables_{};

@@ -13,8 +13,9 @@ namespace certline::store::test {
 
 class Scratch {
  public:
-  Scratch() {
-    std::string path = (std::filesystem::temp_directory_path() / "certline-XXXXXX").string();
+  Scratch() : Scratch(std::filesystem::temp_directory_path()) {}
+  explicit Scratch(const std::filesystem::path& parent) {
+    std::string path = (parent / "certline-XXXXXX").string();
     path_ = ::mkdtemp(path.data()) ? path : throw std::runtime_error("no temporary directory");
   }
   ~Scratch() {

@@ -39,6 +39,9 @@ struct Failure {
   bool failed() const { return state != ScanState::ok; }
 };
 
+constexpr const char* kEndedInHandshake = "the server ended the connection in the handshake";
+constexpr const char* kEndedBeforeTls = "the server ended the connection before TLS";
+
 struct SocketError {
   int number;
   ScanState state;
@@ -47,7 +50,6 @@ struct SocketError {
 
 constexpr std::array kSocketErrors{
     SocketError{ECONNREFUSED, ScanState::refused, "connection refused"},
-    SocketError{ECONNRESET, ScanState::refused, "connection reset before it began"},
     SocketError{ETIMEDOUT, ScanState::timeout, "no answer to connect"},
     SocketError{EHOSTUNREACH, ScanState::unreachable, "host unreachable"},
     SocketError{ENETUNREACH, ScanState::unreachable, "network unreachable from here"},
@@ -183,6 +185,11 @@ class Connection {
     return {ScanState::timeout, fmt::format("the deadline passed while {}", doing)};
   }
 
+  Failure ended_early() const {
+    if (target_.starttls == Starttls::none) return {ScanState::tls_error, kEndedInHandshake};
+    return {ScanState::starttls_protocol_error, kEndedBeforeTls};
+  }
+
   awaitable<Failure> connect() {
     const tcp::endpoint to = endpoint_of(target_.address, target_.port);
     error_code error;
@@ -193,6 +200,8 @@ class Connection {
     std::tie(error) = co_await socket_.async_connect(to, kNoThrow);
     if (deadline_.passed()) co_return timed_out("connecting");
     if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
+    // Made and reset, before this thread looked: the same as a reset that the first read meets.
+    if (error.value() == ECONNRESET || error.value() == EPIPE) co_return ended_early();
     if (error) co_return connect_failure(error);
     socket_.non_blocking(true, error);
     if (error) co_return connect_failure(error);
@@ -235,8 +244,7 @@ class Connection {
     if (deadline_.passed()) co_return timed_out("sending");
     if (error == asio::error::operation_aborted) throw boost::system::system_error(error);
     if (error) {
-      co_return Failure{ScanState::starttls_protocol_error,
-                        "the server ended the connection before TLS"};
+      co_return Failure{ScanState::starttls_protocol_error, kEndedBeforeTls};
     }
     co_return Failure{};
   }
@@ -251,6 +259,7 @@ class Connection {
     for (;;) {
       // The first turn only sends: what a server says at once must be seen before OpenSSL takes it.
       handshake_.turn_bytes = first_bytes ? kTurnBytes : 0;
+      handshake_.turn_reads = 0;
       ERR_clear_error();
       const int done = SSL_connect(ssl_.get());
       if (done == 1) co_return Failure{};
@@ -290,15 +299,15 @@ class Connection {
     pki::drain_openssl_errors();
     if (handshake_.fatal_alert < 0 && first_alert_) handshake_.fatal_alert = *first_alert_;
     if (handshake_.too_much) {
-      return {ScanState::tls_error,
-              fmt::format("more than {} bytes in a handshake", kProbeReadBytes)};
+      return {ScanState::tls_error, fmt::format("more than {} bytes or {} pieces in a handshake",
+                                                kProbeReadBytes, kProbeReads)};
     }
     saw_end_ = true;
     if (handshake_.fatal_alert >= 0) {
       return {ScanState::tls_error, "alert " + alert_name(handshake_.fatal_alert)};
     }
     const bool ended = wanted == SSL_ERROR_SYSCALL || wanted == SSL_ERROR_ZERO_RETURN || code == 0;
-    if (ended) return {ScanState::tls_error, "the server ended the connection in the handshake"};
+    if (ended) return {ScanState::tls_error, kEndedInHandshake};
     saw_end_ = false;
     return {ScanState::tls_error, "TLS failed: " + quoted(why, 100)};
   }
@@ -319,6 +328,7 @@ class Connection {
     listen.attach(&socket_);
     for (;;) {
       handshake_.turn_bytes = 0;
+      handshake_.turn_reads = 0;
       std::array<char, 1024> ignored;
       ERR_clear_error();
       const int got = SSL_read(ssl_.get(), ignored.data(), static_cast<int>(ignored.size()));

@@ -69,6 +69,9 @@ class LineDialogue : public StarttlsDialogue {
     if (buffer_.size() > kStarttlsLineBytes) {
       return starttls_broken(fmt::format("a line of more than {} bytes", kStarttlsLineBytes));
     }
+    if (buffer_.find('\0') != std::string::npos) {
+      return starttls_broken("a NUL within a line", buffer_);  // an end of it may never come
+    }
     if (turn_over && !buffer_.empty() && !unasked(buffer_)) {
       return starttls_broken("a reply to nothing", buffer_);
     }

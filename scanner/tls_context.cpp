@@ -10,6 +10,7 @@
 
 #include <stdexcept>
 
+#include "pki/algorithms.hpp"
 #include "pki/digest.hpp"
 #include "pki/openssl_handles.hpp"
 
@@ -26,7 +27,8 @@ HandshakeFacts& facts_of(const SSL* ssl) {
   return *static_cast<HandshakeFacts*>(SSL_get_ex_data(ssl, facts_index()));
 }
 
-int keep_chain(X509_STORE_CTX* context, void*) {
+// Called by C code, through which no exception can pass.
+int keep_chain(X509_STORE_CTX* context, void*) noexcept {
   const auto* ssl = static_cast<const SSL*>(
       X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto& chain = facts_of(ssl).chain;
@@ -66,16 +68,18 @@ long count_reads(BIO* bio, int operation, const char*, size_t, int, long, int re
     if (result > 0 && done != nullptr) {
       facts.read_bytes += *done;
       facts.turn_bytes += *done;
+      ++facts.reads;
+      ++facts.turn_reads;
     }
     return result;
   }
   if (operation == BIO_CB_READ) {
     BIO_clear_retry_flags(bio);
-    if (facts.read_bytes >= kProbeReadBytes) {
+    if (facts.read_bytes >= kProbeReadBytes || facts.reads >= kProbeReads) {
       facts.too_much = true;
       return 0;
     }
-    if (facts.turn_bytes >= kTurnBytes) {
+    if (facts.turn_bytes >= kTurnBytes || facts.turn_reads >= kTurnReads) {
       BIO_set_retry_read(bio);
       return -1;
     }
@@ -93,6 +97,9 @@ void require(bool done, const char* what) {
 }  // namespace
 
 SslContextHandle make_client_context() {
+  // First what OpenSSL would otherwise set up within the first scan, and never again had it failed.
+  pki::load_algorithms();
+  require(facts_index() >= 0 && SSL_get_ex_data_X509_STORE_CTX_idx() >= 0, "places for facts");
   SslContextHandle context(SSL_CTX_new(TLS_client_method()));
   require(context != nullptr, "SSL_CTX_new");
   SSL_CTX* c = context.get();

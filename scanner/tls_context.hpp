@@ -15,6 +15,9 @@ inline constexpr std::size_t kSentCertificates = 32;             // of a chain, 
 inline constexpr std::size_t kSentChainBytes = 1024 * 1024;      // of a whole chain
 inline constexpr std::size_t kProbeReadBytes = 2 * 1024 * 1024;  // TLS bytes of one connection
 inline constexpr std::size_t kTurnBytes = 64 * 1024;  // before another probe gets its turn
+// Two reads take a record, its header and its body: tiny records cost much more than their bytes.
+inline constexpr std::size_t kProbeReads = 16'384;
+inline constexpr std::size_t kTurnReads = 1'024;
 static_assert(kSentChainBytes < kProbeReadBytes && kTurnBytes < kProbeReadBytes);
 
 struct SslFree {

@@ -121,6 +121,7 @@ const Row kMailRows[] = {
      ScanState::injection_suspected},
     {"smtp early", Starttls::smtp, {"220 b\r\n250-a\r\n250 STARTTLS\r\n"}, kFail, kBroken},
     {"smtp NUL", Starttls::smtp, {"220 a\0b\r\n"s}, kFail, kBroken},
+    {"smtp NUL in a line that never ends", Starttls::smtp, {"220 a\0b"s}, kFail, kBroken},
     {"imap",
      Starttls::imap,
      {"* OK hi\r\n", "* CAPABILITY IMAP4rev1 STARTTLS\r\na OK done\r\n", "b OK go\r\n"},

@@ -32,8 +32,8 @@ struct HandshakeFacts {
   std::vector<ObservedCertificate> chain;  // as sent, leaf first
   bool certificate_requested = false;
   int fatal_alert = -1;  // that the server sent, RFC 8446 6; -1: none
-  std::size_t read_bytes = 0, turn_bytes = 0;
-  bool too_much = false;  // kProbeReadBytes was reached
+  std::size_t read_bytes = 0, turn_bytes = 0, reads = 0, turn_reads = 0;
+  bool too_much = false;  // kProbeReadBytes or kProbeReads was reached
 };
 
 // Throws std::runtime_error if OpenSSL is not usable.

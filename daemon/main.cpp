@@ -65,6 +65,7 @@ int scan(daemon::ScanCommand command, const std::string& named) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  daemon::die_in_words();
   CLI::App app{"certlined: certificate monitoring for people who live in a shell"};
   app.require_subcommand(1);
   std::string config, dir, starttls;

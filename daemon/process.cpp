@@ -4,13 +4,18 @@
 
 #include <sys/resource.h>
 #include <systemd/sd-daemon.h>
+#include <unistd.h>
 
+#include <array>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <csignal>
+#include <cstdio>
 #include <ctime>
+#include <exception>
+#include <new>
 
 #include "daemon/line_server.hpp"
 #include "daemon/scan_driver.hpp"
@@ -26,6 +31,33 @@ constexpr std::chrono::seconds kDrain{4};  // of the 5 s a supervisor is promise
 
 UtcTime wall_clock() {
   return std::time(nullptr);
+}
+
+// What nobody caught, such as a want of memory in an event loop, ends the process for its
+// supervisor: with one line that says so, made and written without memory. What was acknowledged is
+// stored, so there is nothing to put in order.
+[[noreturn]] void die_with_a_line() noexcept {
+  const char* why = "a thread could not be ended in order";
+  std::array<char, 256> line{}, when{};
+  if (std::current_exception()) {
+    try {
+      throw;
+    } catch (const std::bad_alloc&) {
+      why = "out of memory";
+    } catch (const std::exception& failure) {
+      why = failure.what();
+    } catch (...) {
+      why = "unknown exception";
+    }
+  }
+  const std::time_t now = wall_clock();
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::strftime(when.data(), when.size(), "%Y-%m-%dT%H:%M:%S.000Z", &parts);
+  const int size =
+      std::snprintf(line.data(), line.size(), "%s error died why=\"%.180s\"\n", when.data(), why);
+  (void)!::write(STDERR_FILENO, line.data(), static_cast<std::size_t>(size));
+  ::_exit(1);
 }
 
 void prepare_process() {
@@ -215,6 +247,10 @@ int Process::run() {
 }  // namespace
 
 const char* const kVersion = CERTLINE_VERSION;
+
+void die_in_words() {
+  std::set_terminate(die_with_a_line);
+}
 
 int serve(const std::string& config_file) {
   auto config = config_file.empty() ? Result<Config>(Config{}) : load_config(config_file);

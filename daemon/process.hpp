@@ -11,4 +11,8 @@ extern const char* const kVersion;
 // not start or the store became unusable (one clear line says why).
 int serve(const std::string& config_file);
 
+// From here on an exception that nobody caught, in any thread, ends the process with status 1 and
+// one line on standard error that names it.
+void die_in_words();
+
 }  // namespace certline::daemon

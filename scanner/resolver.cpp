@@ -60,27 +60,8 @@ IpAddress from_bytes(int family, const void* bytes) {
   return address;
 }
 
-int parse_a(const unsigned char* message, int size, std::vector<IpAddress>& out) {
-  std::vector<ares_addrttl> records(kMostRecords);
-  int count = kMostRecords;
-  const int status = ares_parse_a_reply(message, size, nullptr, records.data(), &count);
-  for (int i = 0; status == ARES_SUCCESS && i < count; ++i) {
-    out.push_back(from_bytes(AF_INET, &records[static_cast<std::size_t>(i)].ipaddr));
-  }
-  return status;
-}
-
-int parse_aaaa(const unsigned char* message, int size, std::vector<IpAddress>& out) {
-  std::vector<ares_addr6ttl> records(kMostRecords);
-  int count = kMostRecords;
-  const int status = ares_parse_aaaa_reply(message, size, nullptr, records.data(), &count);
-  for (int i = 0; status == ARES_SUCCESS && i < count; ++i) {
-    out.push_back(from_bytes(AF_INET6, &records[static_cast<std::size_t>(i)].ip6addr));
-  }
-  return status;
-}
-
-void on_answer(void* argument, int status, int, unsigned char* message, int size) {
+// Called by C code, through which no exception can pass.
+void on_answer(void* argument, int status, int, unsigned char* message, int size) noexcept {
   const std::unique_ptr<Query> query(static_cast<Query*>(argument));
   Lookup& lookup = *query->lookup;
   const bool v4 = query->family == AF_INET;
@@ -155,7 +136,7 @@ struct NameResolver::Channel : std::enable_shared_from_this<NameResolver::Channe
   ares_channel ares = nullptr;
   std::map<ares_socket_t, std::shared_ptr<Socket>> sockets;
 
-  static void on_socket_state(void* self, ares_socket_t fd, int read, int write) {
+  static void on_socket_state(void* self, ares_socket_t fd, int read, int write) noexcept {
     static_cast<Channel*>(self)->socket_state(fd, read != 0, write != 0);
   }
 

@@ -72,6 +72,13 @@ class Worker {
   explicit Worker(Shared& shared)
       : shared_(shared), work_(context_.get_executor()), thread_([this] { run(); }) {}
 
+  ~Worker() {
+    cancel();
+    join();
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
   void start(Job job) {
     asio::post(context_, [this, job = std::move(job)]() mutable { spawn(scan(std::move(job))); });
   }
@@ -105,8 +112,11 @@ class Worker {
     if (stopping_) return;
     const auto member =
         members_.insert(members_.end(), std::make_shared<asio::cancellation_signal>());
-    auto ended = [this, member, keep = *member](const std::exception_ptr&) {
-      members_.erase(member);  // scan and look report their own failures; the rest is cancellation
+    auto ended = [this, member, keep = *member](const std::exception_ptr& failure) {
+      members_.erase(member);
+      // scan and look report their own failures; the rest is cancellation, or no memory to report
+      // with: a scan that vanished would be waited for as long as the process lives.
+      if (failure && !stopping_) std::rethrow_exception(failure);
     };
     asio::co_spawn(context_, std::move(coroutine),
                    asio::bind_cancellation_slot((*member)->slot(), std::move(ended)));

@@ -33,6 +33,7 @@ int keep_chain(X509_STORE_CTX* context, void*) noexcept {
       X509_STORE_CTX_get_ex_data(context, SSL_get_ex_data_X509_STORE_CTX_idx()));
   auto& chain = facts_of(ssl).chain;
   chain.clear();
+  facts_of(ssl).leaf.reset();
   STACK_OF(X509)* sent = X509_STORE_CTX_get0_untrusted(context);
   std::size_t total = 0;
   for (int i = 0; i < sk_X509_num(sent) && chain.size() < kSentCertificates; ++i) {
@@ -47,6 +48,8 @@ int keep_chain(X509_STORE_CTX* context, void*) noexcept {
     certificate.sha256 = pki::sha256(certificate.der);
     chain.push_back(std::move(certificate));
   }
+  X509* const leaf = chain.empty() ? nullptr : sk_X509_value(sent, 0);
+  if (leaf != nullptr && X509_up_ref(leaf) == 1) facts_of(ssl).leaf.reset(leaf);
   pki::drain_openssl_errors();
   return 1;
 }

@@ -1,0 +1,10 @@
+#pragma once
+// What this program asks of OpenSSL's providers.
+
+namespace certline::pki {
+
+// Makes OpenSSL find every algorithm that certificates and TLS need, once. Throws
+// std::runtime_error naming the first that is missing.
+void load_algorithms();
+
+}  // namespace certline::pki

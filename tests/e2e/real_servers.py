@@ -19,8 +19,9 @@ def dnsmasq(hosts=(), below=()):
                    "--pid-file=", "--local=/demo.test/", f"--port={port}", *records], port)
 
 
-def nginx(directory, certificate):
-    port = free_port()
+def nginx(directory, certificate, addresses=("127.0.0.1",)):
+    port = free_port(addresses[0])
+    listen = "\n".join(f"    listen {address}:{port} ssl http2;" for address in addresses)
     directory = pathlib.Path(directory)
     (directory / "nginx.conf").write_text(f"""
 user root;
@@ -37,14 +38,15 @@ http {{
   uwsgi_temp_path {directory}/uwsgi;
   scgi_temp_path {directory}/scgi;
   server {{
-    listen 127.0.0.1:{port} ssl http2;
+{listen}
     ssl_certificate {certificate.chain};
     ssl_certificate_key {certificate.key};
     return 204;
   }}
 }}
 """)
-    return Server(["nginx", "-p", directory, "-c", directory / "nginx.conf", "-e", "stderr"], port)
+    return Server(["nginx", "-p", directory, "-c", directory / "nginx.conf", "-e", "stderr"], port,
+                  addresses[0])
 
 
 def gnutls_serv(certificate, priority="NORMAL", arguments=("--disable-client-cert",)):

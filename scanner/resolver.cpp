@@ -22,6 +22,8 @@
 #include <mutex>
 #include <stdexcept>
 
+#include "scanner/dns_answer.hpp"
+
 namespace certline::scanner {
 
 namespace {
@@ -29,10 +31,9 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
-constexpr int kMostRecords = 2048;  // of one answer; a TCP answer holds at most 64 KiB
-
 struct Answer {
   int status = ARES_ECANCELLED;
+  const char* problem = nullptr;  // with the message, where its status is ARES_EBADRESP
   std::vector<IpAddress> addresses;
 };
 
@@ -67,9 +68,12 @@ void on_answer(void* argument, int status, int, unsigned char* message, int size
   const bool v4 = query->family == AF_INET;
   Answer& answer = v4 ? lookup.a : lookup.aaaa;
   if (status == ARES_SUCCESS) {
-    status =
-        v4 ? parse_a(message, size, answer.addresses) : parse_aaaa(message, size, answer.addresses);
-    if (status == ARES_SUCCESS && answer.addresses.empty()) status = ARES_ENODATA;
+    DnsAddresses read =
+        read_dns_answer({message, static_cast<std::size_t>(size)}, v4 ? DnsType::a : DnsType::aaaa);
+    answer.problem = read.problem;
+    answer.addresses = std::move(read.addresses);
+    if (answer.addresses.empty()) status = ARES_ENODATA;
+    if (answer.problem != nullptr) status = ARES_EBADRESP;
   }
   answer.status = status;
   if (--lookup.outstanding == 0) lookup.wake.cancel();
@@ -87,7 +91,9 @@ Resolved conclude(Lookup& lookup) {
     return {ScanState::dns_error, "no answer from the resolver in time", {}};
   for (const Answer* answer : {&lookup.a, &lookup.aaaa}) {
     if (!says_no_address(answer->status)) {
-      return {ScanState::dns_error, fmt::format("DNS: {}", ares_strerror(answer->status)), {}};
+      const char* why =
+          answer->problem != nullptr ? answer->problem : ares_strerror(answer->status);
+      return {ScanState::dns_error, fmt::format("DNS: {}", why), {}};
     }
   }
   const bool exists = lookup.a.status == ARES_ENODATA || lookup.aaaa.status == ARES_ENODATA;

@@ -28,6 +28,8 @@ struct DnsAnswer {
   int rcode = 0;
   std::vector<DnsRecord> records{};
   bool truncated = false;
+  // Gives what is sent instead of the message that the rest describes.
+  std::function<std::vector<std::string>(const std::string&)> packets{};
 };
 
 inline std::string wire_name(const std::string& dotted) {
@@ -86,8 +88,8 @@ class ScriptedDns {
     return {static_cast<char>(value >> 8), static_cast<char>(value)};
   }
 
-  std::optional<std::string> respond(const std::string& query, bool tcp) {
-    if (query.size() < 17) return std::nullopt;
+  std::vector<std::string> respond(const std::string& query, bool tcp) {
+    if (query.size() < 17) return {};
     DnsQuestion question{{}, 0, tcp};
     std::size_t at = 12;
     while (at < query.size() && query[at] != 0) {
@@ -96,14 +98,14 @@ class ScriptedDns {
       at += size + 1;
     }
     question.name = ascii_lower(question.name);
-    if (at + 5 > query.size()) return std::nullopt;
+    if (at + 5 > query.size()) return {};
     question.type = query[at + 1] * 256 + query[at + 2];
     std::optional<DnsAnswer> answer;
     {
       const std::lock_guard lock(mutex_);
       answer = script_(question);
     }
-    if (!answer) return std::nullopt;
+    if (!answer) return {};
     std::string out = query.substr(0, 2);
     out += static_cast<char>(0x81 | (answer->truncated ? 2 : 0));
     out += static_cast<char>(0x80 | answer->rcode);
@@ -112,7 +114,8 @@ class ScriptedDns {
       out += r.owner + two(static_cast<std::size_t>(r.type)) + two(1) + two(0) + two(60) +
              two(r.data.size()) + r.data;
     }
-    return out;
+    if (answer->packets) return answer->packets(out);
+    return {out};
   }
 
   void serve_udp() {
@@ -125,9 +128,9 @@ class ScriptedDns {
       const ssize_t got =
           recvfrom(udp_, bytes, sizeof bytes, 0, reinterpret_cast<sockaddr*>(&from), &size);
       if (got <= 0) continue;
-      const auto reply = respond({bytes, static_cast<std::size_t>(got)}, false);
-      if (!reply) continue;
-      sendto(udp_, reply->data(), reply->size(), 0, reinterpret_cast<const sockaddr*>(&from), size);
+      for (const std::string& reply : respond({bytes, static_cast<std::size_t>(got)}, false)) {
+        sendto(udp_, reply.data(), reply.size(), 0, reinterpret_cast<const sockaddr*>(&from), size);
+      }
     }
   }
 
@@ -141,9 +144,9 @@ class ScriptedDns {
         const std::size_t size =
             static_cast<unsigned char>(in[0]) * 256u + static_cast<unsigned char>(in[1]);
         if (in.size() < 2 + size) break;
-        const auto reply = respond(in.substr(2, size), true);
+        const auto replies = respond(in.substr(2, size), true);
         in.erase(0, 2 + size);
-        if (reply) say(fd, two(reply->size()) + *reply);
+        for (const std::string& reply : replies) say(fd, two(reply.size()) + reply);
       }
     }
   }

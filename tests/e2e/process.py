@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""The process around the protocol: subcommands, configuration, signals, supervision, logging, and
-what happens when descriptors run out.
-"""
+"""The process around the protocol: subcommands, configuration, signals, supervision, logging."""
 
 import os
 import pathlib
-import resource
 import signal
 import socket
 import subprocess
@@ -17,7 +14,6 @@ from harness import (CERTLINED, PATIENCE, ROOT, Daemon, Failure, Line, Listener,
                      complete_config, equal, main, wait_for)
 
 KEY = "0123456789abcdef"
-RELEASE = ROOT / "build/release/bin/certlined"
 LOOPBACK = '[scanner]\nallow = ["127.0.0.0/8"]\n'
 
 
@@ -208,32 +204,6 @@ def no_core_dumps(directory):
         equal(core.split()[4:6], ["0", "0"], "the limit on core files")
 
 
-def out_of_descriptors(directory):
-    """Accepting pauses without spinning, connections that are there go on, others come later.
-
-    The release build: UBSan opens a pipe to look at memory, and takes its failing for a finding.
-    """
-    def few():
-        resource.setrlimit(resource.RLIMIT_NOFILE, (60, 60))
-
-    def cpu_s():
-        words = pathlib.Path(f"/proc/{daemon.process.pid}/stat").read_text().split(")")[1].split()
-        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
-
-    with Daemon(directory, binary=RELEASE, preexec_fn=few) as daemon:
-        lines = [daemon.line() for _ in range(80)]
-        daemon.wait_line(r"accept_paused")
-        equal(lines[0].request("command ping").code, 200, "the first connection")
-        before, started = cpu_s(), time.monotonic()
-        wait_for(lambda: time.monotonic() - started > 1, "a second to pass")
-        check(cpu_s() - before < 0.5, f"it spins: {cpu_s() - before} s of CPU in a second")
-        for line in lines[:60]:
-            line.close()
-        equal(lines[79].request("command ping").code, 200, "the last connection, later")
-        for line in lines[60:]:
-            line.close()
-
-
 def add_until_refused(port):
     """Adds names one by one; those acknowledged, and whether one was refused with 503."""
     names = []
@@ -295,4 +265,4 @@ def port_is_taken(directory):
 
 main(subcommands, sample_configuration, unknown_key, sigterm_answers_what_is_under_way,
      sigterm_amid_writes_and_scans, sigterm_again_and_again, sighup, one_daemon_for_one_store,
-     supervision, logging, no_core_dumps, out_of_descriptors, store_panic, port_is_taken)
+     supervision, logging, no_core_dumps, store_panic, port_is_taken)

@@ -1,0 +1,79 @@
+#!/usr/bin/env python3
+"""Crowds that take and don't give: thousands that drip or keep silent, some that come and go as fast
+as they can, some that ask without end, some that never read. Each time another client's requests go
+on as if nobody else were there, and what the crowd cost is given back when it leaves.
+"""
+
+import sys
+
+sys.dont_write_bytecode = True
+from harness import check, main, wait_for
+from measures import (HIT, KEY, MIB, Crowd, Peak, connections, descriptors, kernel_queues,
+                      release_daemon, unaffected)
+
+SLOW = 2000
+QUEUE_MOST = 256 * 1024  # the kernel's, for one connection and one direction
+KEPT_MOST = 256 * 1024   # the daemon's, for one connection: 64 KiB of replies, requests to come
+
+
+def given_back(daemon, before):
+    """Every connection of a crowd that left is closed, and its descriptor with it."""
+    wait_for(lambda: connections(daemon) == 1, "the crowd's connections to be gone")
+    wait_for(lambda: descriptors(daemon) <= before, "as few descriptors as before")
+
+
+def slow_crowd(directory):
+    with release_daemon(directory) as daemon:
+        unaffected(daemon, "nobody else")
+        before = descriptors(daemon)
+        with Crowd("slow", daemon, SLOW):
+            there = connections(daemon)
+            check(there > SLOW * 0.95, f"only {there} connections")
+            unaffected(daemon, f"{there} dripping and silent")
+        given_back(daemon, before)
+
+
+def churn(directory):
+    """In and out, by FIN, half-close and reset, with and without a request."""
+    with release_daemon(directory) as daemon:
+        before = descriptors(daemon)
+        with Crowd("churn", daemon, 400):
+            unaffected(daemon, "400 come and go")
+            with Peak(daemon) as memory:
+                unaffected(daemon, "400 come and go, later")
+        print(f"      memory grew by {memory.growth / MIB:.1f} MiB")
+        check(memory.growth < 8 * MIB, f"{memory.growth} bytes more")
+        given_back(daemon, before)
+
+
+def hogs(directory):
+    """Good requests and bad ones without a pause. Requests cut anywhere are never misread,
+    however late the daemon comes to them."""
+    kinds = {"one name": HIT, "all names": f"command domains apikey {KEY}",
+             "blank lines": "", "the longest lines": "x" * 16384,
+             "bad lines": "\n".join(["x"] * 99 + ["command ping"])}
+    with release_daemon(directory, names=1000) as daemon:
+        before = descriptors(daemon)
+        for what, request in kinds.items():
+            with Crowd("hogs", daemon, 16, request):
+                unaffected(daemon, f"16 send without end: {what}")
+        given_back(daemon, before)
+
+
+def never_read(directory):
+    """Nobody reads, or a byte a second: what waits for them is bounded here and in the kernel."""
+    with release_daemon(directory) as daemon:
+        before = descriptors(daemon)
+        for kind, what in (("deaf", "never read"), ("trickle", "read a byte a second")):
+            with Peak(daemon) as memory, Crowd(kind, daemon, 100, "command help"):
+                unaffected(daemon, f"100 ask without end and {what}")
+                sent, received = kernel_queues(daemon)
+            print(f"      memory grew by {memory.growth / MIB:.1f} MiB, the kernel keeps at most "
+                  f"{sent} bytes to send and {received} received of a connection")
+            check(memory.growth < 100 * KEPT_MOST, f"{memory.growth} bytes for 100 clients")
+            check(max(sent, received) < QUEUE_MOST, f"the kernel keeps {sent} and {received}")
+        given_back(daemon, before)
+        check(daemon.find("connection_dropped .*unread_output"), daemon.log())
+
+
+main(slow_crowd, churn, hogs, never_read)

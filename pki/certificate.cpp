@@ -90,6 +90,10 @@ CertificatePtr Certificate::parse(std::span<const std::uint8_t> der, const Sha25
     drain_openssl_errors();
     return nullptr;
   }
+  return from(std::move(x509), sha256);
+}
+
+CertificatePtr Certificate::from(CertificateHandle x509, const Sha256& sha256) {
   auto out = std::make_shared<Certificate>();
   X509* const x = x509.get();
   out->sha256 = sha256;

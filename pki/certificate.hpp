@@ -43,6 +43,7 @@ struct Certificate {
   // Null for more than kCertificateBytes, for anything that is no certificate, for trailing bytes.
   static CertificatePtr parse(std::span<const std::uint8_t> der);
   static CertificatePtr parse(std::span<const std::uint8_t> der, const Sha256& sha256);
+  static CertificatePtr from(CertificateHandle parsed, const Sha256& sha256);
 
   bool names_as_issuer(const Certificate& other) const;  // canonical comparison
   bool same_name_and_key(const Certificate& other) const;

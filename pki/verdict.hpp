@@ -16,6 +16,8 @@
 #include "protocol/ip_address.hpp"
 #include "protocol/values.hpp"
 
+struct x509_st;  // OpenSSL's X509
+
 namespace certline::pki {
 
 struct Anchor;       // path_search.hpp
@@ -55,6 +57,9 @@ struct ChainInput {
   std::optional<IpAddress> ip;
   UtcTime now = 0;
   std::span<const std::uint8_t> stapled_ocsp;  // DER OCSPResponse, empty for none
+  // The handshake's own object for chain.front(), where there is one: spares parsing the leaf
+  // again, which costs more than verifying it. A reference of its own is taken.
+  x509_st* parsed_leaf = nullptr;
 };
 
 struct Verdict {

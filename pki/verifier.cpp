@@ -109,7 +109,7 @@ class CachingVerifier : public Verifier {
 
   Judgement judge_uncached(const ChainInput& input, const std::vector<Sha256>& digests,
                            const TrustStore& trust) {
-    const CertificatePtr leaf = Certificate::parse(input.chain.front().der, digests.front());
+    const CertificatePtr leaf = leaf_of(input, digests.front());
     std::vector<CertificatePtr> sent;
     std::size_t unreadable = 0;
     for (std::size_t i = 1; i < input.chain.size(); ++i) {
@@ -121,6 +121,13 @@ class CachingVerifier : public Verifier {
       }
     }
     return judge_chain({leaf, sent, unreadable, input, trust, pool_.get()});
+  }
+
+  static CertificatePtr leaf_of(const ChainInput& input, const Sha256& digest) {
+    if (input.parsed_leaf == nullptr || X509_up_ref(input.parsed_leaf) != 1) {
+      return Certificate::parse(input.chain.front().der, digest);
+    }
+    return Certificate::from(CertificateHandle(input.parsed_leaf), digest);
   }
 
   CertificatePtr intermediate(const Bytes& der, const Sha256& digest) {

@@ -159,6 +159,7 @@ class Connection {
     facts.failure = failure.state;
     facts.detail = failure.detail;
     facts.chain = std::move(handshake_.chain);
+    facts.leaf = std::move(handshake_.leaf);
     facts.client_certificate_required =
         handshake_.certificate_requested && (insisted_ || refused_without_certificate(failure));
     if (ssl_ == nullptr || (facts.chain.empty() && failure.failed())) return;
@@ -458,6 +459,7 @@ Judged judge_probe(const ProbeTarget& target, ProbeFacts facts, pki::Verifier& v
   if (!input.ip) input.host = target.host;
   input.now = now;
   input.stapled_ocsp = facts.stapled_ocsp;
+  input.parsed_leaf = facts.leaf.get();
   pki::Verdict verdict = verifier.judge(input);
   row.not_before = verdict.not_before;
   row.not_after = verdict.not_after;

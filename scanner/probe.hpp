@@ -10,6 +10,7 @@
 #include <string>
 
 #include "inventory/observation.hpp"
+#include "pki/openssl_handles.hpp"
 #include "pki/verdict.hpp"
 #include "protocol/ip_address.hpp"
 #include "protocol/values.hpp"
@@ -30,6 +31,7 @@ struct ProbeFacts {
   ScanState failure = ScanState::ok;  // why the handshake did not end well; ok: it did
   std::string detail;                 // of the failure
   std::vector<ObservedCertificate> chain;
+  pki::CertificateHandle leaf;  // the first of them as OpenSSL's object, where there is one
   Bytes stapled_ocsp;
   std::string protocol, cipher, alpn, group;
   bool client_certificate_required = false;

@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "inventory/observation.hpp"
+#include "pki/openssl_handles.hpp"
 
 namespace certline::scanner {
 
@@ -30,6 +31,7 @@ using SslContextHandle = std::unique_ptr<SSL_CTX, SslFree>;
 // Filled by callbacks while a handshake runs; must outlive its SSL.
 struct HandshakeFacts {
   std::vector<ObservedCertificate> chain;  // as sent, leaf first
+  pki::CertificateHandle leaf;             // the first of them, parsed
   bool certificate_requested = false;
   int fatal_alert = -1;  // that the server sent, RFC 8446 6; -1: none
   std::size_t read_bytes = 0, turn_bytes = 0, reads = 0, turn_reads = 0;

@@ -1,6 +1,6 @@
-"""What tests of the daemon's manners under load measure, from outside: latency, memory, CPU time and
-descriptors. The figures are the release build's: sanitizers change time and memory, and UBSan takes
-a pipe it can't open for a finding.
+"""What tests of the daemon's manners under load measure, from outside: latency, memory, CPU time
+and descriptors. The figures are the release build's: sanitizers change time and memory, and UBSan
+takes a pipe it can't open for a finding.
 """
 
 import os

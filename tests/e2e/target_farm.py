@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""target_farm.py DIRECTORY STRIDE: a farm of hostile and odd scan targets, one port for each, on all
-of 127.0.0.0/8. Prints one line of JSON that lists them, then serves until its standard input ends.
+"""target_farm.py DIRECTORY STRIDE: a farm of hostile and odd scan targets, one port for each, on
+all of 127.0.0.0/8. Prints a line of JSON that lists them, then serves until standard input ends.
 
 DIRECTORY holds what the test had issued: leaf.pem and leaf.key, root.pem, huge.pem and huge.key.
 STRIDE is the number of bytes between two places where a handshake is cut.
@@ -24,6 +24,7 @@ from hostile_kinds import (ALERT, CLOSE, CUT_DIALOGUE, HANDSHAKE, HEAR, RESET, S
                            certificates, fragments, message, record, TLS12_HELLO)
 
 PAUSE = 0.1  # between two bytes of who drips
+PORTS = range(16000, 32768)  # so many that those which the system hands out might not suffice
 
 
 class Guest:
@@ -243,15 +244,18 @@ def cut_kinds(directory, stride):
 class Farm:
     def __init__(self):
         self.targets, self.kept, self.guests = [], [], set()
+        self.ports = iter(PORTS)
 
-    @staticmethod
-    def socket():
+    def socket(self):
         """On every address of the loopback device, on no other."""
         out = socket.socket()
         out.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"lo")
-        out.bind(("0.0.0.0", 0))
         out.setblocking(False)
-        return out
+        for port in self.ports:
+            with contextlib.suppress(OSError):
+                out.bind(("0.0.0.0", port))
+                return out
+        raise SystemExit("no free port is left")
 
     def add(self, name, starttls, problem, found, sock):
         self.kept.append(sock)

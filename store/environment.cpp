@@ -21,6 +21,7 @@ namespace {
 constexpr unsigned kReaderSlots = 1024;
 constexpr unsigned kTableSlots = 32;
 constexpr mode_t kFileMode = 0600;
+constexpr const char* kDataFile = "data.mdb";
 
 struct NewerFormat : std::runtime_error {
   using std::runtime_error::runtime_error;
@@ -110,7 +111,10 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
     check(mdb_env_set_maxdbs(env, kTableSlots), "set number of tables");
     check(mdb_env_set_maxreaders(env, kReaderSlots), "set number of readers");
     if (map_size != 0) check(mdb_env_set_mapsize(env, map_size), "set map size");
-    const std::string data_file = path + "/data.mdb";
+    const std::string data_file = path + "/" + kDataFile;
+    if (mode == Mode::read_write && !std::filesystem::exists(data_file)) {
+      make_data_file(path, map_size);
+    }
     check_meta_pages(data_file);
     check(mdb_env_open(env, path.c_str(), open_flags(mode), kFileMode), "open");
     if (mode != Mode::parked) opened->clear_stale_readers();
@@ -125,6 +129,25 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
   } catch (const std::runtime_error& failure) {
     return unavailable(path, failure.what());
   }
+}
+
+// Elsewhere until it is whole: a failure or a power cut on the way leaves no half of a store.
+void Environment::make_data_file(const std::string& path, std::uint64_t map_size) {
+  namespace fs = std::filesystem;
+  const fs::path unfinished = fs::path(path) / "unfinished";
+  fs::remove_all(unfinished);
+  fs::create_directory(unfinished);
+  {
+    Environment fresh;
+    check(mdb_env_create(&fresh.env_), "create environment");
+    check(mdb_env_set_maxdbs(fresh.env_, kTableSlots), "set number of tables");
+    if (map_size != 0) check(mdb_env_set_mapsize(fresh.env_, map_size), "set map size");
+    check(mdb_env_open(fresh.env_, unfinished.c_str(), MDB_NOLOCK | MDB_NOTLS, kFileMode),
+          "create data.mdb");
+    fresh.open_tables(true);
+  }
+  fs::rename(unfinished / kDataFile, fs::path(path) / kDataFile);
+  fs::remove_all(unfinished);
 }
 
 Environment::~Environment() {

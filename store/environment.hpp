@@ -57,6 +57,7 @@ class Environment {
   Environment() = default;
   static Result<std::unique_ptr<Environment>> open_new(const std::string& path,
                                                        std::uint64_t map_size, Mode mode);
+  static void make_data_file(const std::string& path, std::uint64_t map_size);
   void open_tables(bool create);
   bool check_format(MDB_txn* txn, bool create) const;  // true: the store is made just now
 

@@ -98,6 +98,7 @@ struct Wrapper {
 
 constexpr std::array kWrappers{
     Wrapper{{0, 0, 96, "v4-compatible"}, last_word},
+    Wrapper{{0, 0xFFFF000000000000, 96, "IPv4-translated"}, last_word},  // RFC 2765, SIIT
     Wrapper{{0x0064FF9B00000000, 0, 96, "NAT64"}, last_word},
     Wrapper{{0x2002000000000000, 0, 16, "6to4"}, six_to_four},
     Wrapper{{0x2001000000000000, 0, 32, "Teredo"}, teredo},
@@ -147,10 +148,10 @@ bool bits_after_are_zero(const IpAddress& a, int bits) {
   return true;
 }
 
-std::vector<IpAddress> read_interface_addresses() {
+std::optional<std::vector<IpAddress>> read_interface_addresses() {
   std::vector<IpAddress> found;
   ifaddrs* first = nullptr;
-  if (getifaddrs(&first) != 0) return found;
+  if (getifaddrs(&first) != 0) return std::nullopt;
   for (const ifaddrs* i = first; i != nullptr; i = i->ifa_next) {
     if (i->ifa_addr == nullptr) continue;
     if (i->ifa_addr->sa_family == AF_INET) {
@@ -179,8 +180,10 @@ std::vector<IpAddress> interface_addresses() {
   const std::lock_guard lock(mutex);
   const auto now = SteadyClock::now();
   if (!read_at || now - *read_at > std::chrono::minutes(1)) {
-    addresses = read_interface_addresses();
-    read_at = now;
+    if (auto found = read_interface_addresses()) {  // else those known before stay denied
+      addresses = std::move(*found);
+      read_at = now;
+    }
   }
   return addresses;
 }

@@ -4,6 +4,7 @@
 #include "scanner/address_policy.hpp"
 
 #include <catch2/catch.hpp>
+#include <cstdio>
 
 using namespace certline;
 using namespace certline::scanner;
@@ -73,7 +74,44 @@ const Range kRanges[] = {
      nullptr},
     {"fec0::", "feff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},
     {"ff00::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},
+    // Entries of the IANA registries inside others: denied to their edges, too.
+    {"0.0.0.0", "0.0.0.0", nullptr, nullptr},
+    {"192.0.0.0", "192.0.0.7", nullptr, nullptr},      // DS-Lite
+    {"192.0.0.8", "192.0.0.10", nullptr, nullptr},     // dummy, PCP and TURN anycast
+    {"192.0.0.170", "192.0.0.171", nullptr, nullptr},  // NAT64 discovery
+    {"255.255.255.255", "255.255.255.255", nullptr, nullptr},
+    {"2001:1::1", "2001:1::3", nullptr, nullptr},  // PCP, TURN, DNS-SD anycast
+    {"2001:2::", "2001:2:0:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},        // benchmarks
+    {"2001:3::", "2001:3:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},     // AMT
+    {"2001:4:112::", "2001:4:112:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},  // AS112
+    {"2001:10::", "2001:1f:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},   // ORCHID
+    {"2001:20::", "2001:2f:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},   // ORCHIDv2
+    {"2001:30::", "2001:3f:ffff:ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},   // drone ids
 };
+
+// What wraps an IPv4 address: the prefix, then the address, then the rest. Beyond the prefix
+// nothing is unwrapped.
+struct Wrapping {
+  const char *prefix, *rest;
+  const char *before, *after;  // neighbours of the whole prefix, public; nullptr: denied anyway
+};
+
+const Wrapping kWrappings[] = {
+    {"::", "", nullptr, nullptr},
+    {"::ffff:", "", nullptr, nullptr},
+    {"::ffff:0:", "", "::fffe:ffff:ffff:ffff", "::ffff:1:0:0"},
+    {"64:ff9b::", "", "64:ff9a:ffff:ffff:ffff:ffff:ffff:ffff", "64:ff9b::1:0:0"},
+    {"2002:", "::", "2001:ffff:ffff:ffff:ffff:ffff:ffff:ffff", "2003::"},
+    {"2002:", ":ffff:ffff:ffff:ffff:ffff", nullptr, nullptr},
+    {"2001:0:", "::f7f7:f7f7", "2000:ffff:ffff:ffff:ffff:ffff:ffff:ffff", nullptr},
+};
+
+std::string hex_words(const IpAddress& v4) {
+  char text[16];
+  std::snprintf(text, sizeof text, "%x:%x", v4.bytes[12] * 256u + v4.bytes[13],
+                v4.bytes[14] * 256u + v4.bytes[15]);
+  return text;
+}
 
 struct Single {
   const char* address;
@@ -111,6 +149,24 @@ TEST_CASE("each range is denied to its edges and not beyond") {
     if (r.before != nullptr) CHECK_FALSE(denied(r.before));
     if (r.after != nullptr) CHECK_FALSE(denied(r.after));
   }
+}
+
+TEST_CASE("every IPv4 range stays denied to its edges inside every wrapping") {
+  int wrapped = 0;
+  for (const Wrapping& w : kWrappings) {
+    if (w.before != nullptr) CHECK_FALSE(denied(w.before));
+    if (w.after != nullptr) CHECK_FALSE(denied(w.after));
+    for (const Range& r : kRanges) {
+      for (const char* inner : {r.first, r.last, r.before, r.after}) {
+        if (inner == nullptr || !ip(inner).is_v4()) continue;
+        const std::string outer = w.prefix + hex_words(ip(inner)) + w.rest;
+        INFO(inner << " in " << outer);
+        CHECK(denied(outer) == denied(inner));
+        ++wrapped;
+      }
+    }
+  }
+  CHECK(wrapped > 400);
 }
 
 TEST_CASE("an address inside another is judged") {

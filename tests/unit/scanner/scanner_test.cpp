@@ -108,6 +108,36 @@ TEST_CASE("a server that alternates between public and private never gets a conn
   CHECK(server.accepted() == 0);
 }
 
+// The address that was judged is the one connected to, whatever the resolver says a moment later.
+TEST_CASE("a name is looked up once per scan, and what was judged is what is connected to") {
+  const TlsServerContext tls({&leaf()}, {});
+  LoopbackServer open([&](int fd, int) { tls.serve(fd); }, 0x7f000002);
+  LoopbackServer inner([](int fd, int) { hear_all(fd); }, INADDR_LOOPBACK, open.port());
+  std::atomic<int> asked{0};
+  ScriptedDns dns([&](const DnsQuestion& q) -> DnsAnswer {
+    if (q.type != kTypeA) return {};
+    const bool first = asked++ % 2 == 0;
+    if (q.name == "both.example.org") return {0, {a_record(0x7f000001), a_record(0x7f000002)}};
+    return {0, {a_record(first ? 0x7f000002 : 0x7f000001)}};
+  });
+  ScannerSettings s = settings({"127.0.0.2/32"});
+  s.resolvers = {at(dns)};
+  const auto scanner = make(s);
+  for (int i = 0; i < 6; ++i) {
+    const Observation o = scan(*scanner, {"rebind.example.org", open.port(), Starttls::none});
+    REQUIRE(o.addresses.size() == 1);
+    CHECK(o.addresses[0].address.to_string() == (i % 2 == 0 ? "127.0.0.2" : "127.0.0.1"));
+    CHECK(o.addresses[0].state == (i % 2 == 0 ? ScanState::ok : ScanState::policy));
+    CHECK(asked == i + 1);
+  }
+  const Observation both = scan(*scanner, {"both.example.org", open.port(), Starttls::none});
+  REQUIRE(both.addresses.size() == 2);
+  CHECK(both.addresses[0].state == ScanState::policy);
+  CHECK(both.addresses[1].state == ScanState::ok);
+  CHECK(open.accepted() == 4);
+  CHECK(inner.accepted() == 0);
+}
+
 TEST_CASE("address targets ask no resolver; names that fail have no rows") {
   ScriptedDns dns([](const DnsQuestion&) { return DnsAnswer{3}; });
   ScannerSettings s = settings();

@@ -271,10 +271,22 @@ class Connection {
       const bool to_read = wanted == SSL_ERROR_WANT_READ;
       const auto what = to_read ? tcp::socket::wait_read : tcp::socket::wait_write;
       if (Failure f = co_await wait(what, "shaking hands"); f.failed()) co_return f;
-      if (to_read && std::exchange(first_bytes, false)) {
+      if (to_read && first_bytes && !wait_for_second_byte()) {
+        first_bytes = false;
         if (Failure f = look_at_first_bytes(); f.failed()) co_return f;
       }
     }
+  }
+
+  // One byte that has come alone doesn't tell TLS from anything else.
+  bool wait_for_second_byte() {
+    std::array<char, 2> bytes;
+    const bool alone = peek(bytes.data(), bytes.size()) == 1;
+    if (alone == waits_for_second_byte_) return false;
+    waits_for_second_byte_ = alone;
+    error_code ignored;
+    socket_.set_option(asio::socket_base::receive_low_watermark(alone ? 2 : 1), ignored);
+    return alone;
   }
 
   // A server that speaks TLS begins with a handshake or an alert record. Some send alerts with
@@ -314,18 +326,19 @@ class Connection {
   }
 
   // In TLS 1.3 the client is done before the server has looked at its certificate. Where one was
-  // asked for, listen for a moment whether the server can live without.
+  // asked for, listen for a moment whether the server can live without; longer where it is slow.
   awaitable<void> end_handshake() {
-    constexpr std::chrono::seconds kListen{1};
+    using std::chrono::milliseconds;
+    constexpr milliseconds kListen{1000};
     SSL_shutdown(ssl_.get());
     if (!handshake_.certificate_requested || SSL_version(ssl_.get()) != TLS1_3_VERSION) {
       pki::drain_openssl_errors();
       co_return;
     }
-    Deadline listen(socket_.get_executor(),
-                    std::min<std::chrono::milliseconds>(
-                        kListen, std::chrono::duration_cast<std::chrono::milliseconds>(
-                                     deadline_.at() - std::chrono::steady_clock::now())));
+    const auto left =
+        std::chrono::duration_cast<milliseconds>(deadline_.at() - std::chrono::steady_clock::now());
+    const milliseconds so_far = target_.timeout - left;
+    Deadline listen(socket_.get_executor(), std::min(std::max(kListen, so_far), left));
     listen.attach(&socket_);
     for (;;) {
       handshake_.turn_bytes = 0;
@@ -380,7 +393,7 @@ class Connection {
   tcp::socket socket_;
   SslHandle ssl_;  // goes before the socket it works on
   std::optional<int> first_alert_;
-  bool in_tls_ = false, saw_end_ = false, insisted_ = false;
+  bool in_tls_ = false, saw_end_ = false, insisted_ = false, waits_for_second_byte_ = false;
 };
 
 // What to try instead, by what the server said: a name or protocol it does not know is left out,

@@ -8,6 +8,7 @@
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
 
+#include <new>
 #include <stdexcept>
 
 #include "pki/openssl_handles.hpp"
@@ -24,9 +25,15 @@ AlgorithmHandle fetch(const char* name) {
   return algorithm;
 }
 
+DigestContextHandle new_context() {
+  DigestContextHandle context(EVP_MD_CTX_new());
+  if (!context) throw std::bad_alloc();
+  return context;
+}
+
 template <std::size_t N>
 std::array<std::uint8_t, N> digest(const void* data, std::size_t size, const EVP_MD* algorithm) {
-  thread_local const DigestContextHandle context(EVP_MD_CTX_new());
+  thread_local const DigestContextHandle context = new_context();
   std::array<std::uint8_t, N> out{};
   unsigned length = 0;
   if (EVP_DigestInit_ex2(context.get(), algorithm, nullptr) != 1 ||

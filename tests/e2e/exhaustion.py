@@ -14,7 +14,7 @@ import time
 sys.dont_write_bytecode = True
 from harness import (PATIENCE, Failure, Line, Listener, check, equal, free_port, main,
                      wait_for)
-from measures import (HIT, KEY, MIB, Peak, connections, cpu_share, release_daemon)
+from measures import (HIT, KEY, MIB, Peak, connections, cpu_share, watching_daemon)
 
 PIPELINED = 100_000
 FLAT = 2 * MIB  # what may come on top, for a buffer here and there
@@ -36,7 +36,7 @@ def send_until_closed(port, data):
 
 
 def pipelined_and_never_read(directory):
-    with release_daemon(directory) as daemon:
+    with watching_daemon(directory) as daemon:
         for request in ("command help", HIT):
             data = (request + "\n").encode() * PIPELINED
             send_until_closed(daemon.port, data)  # after it, buffers have their size
@@ -50,7 +50,7 @@ def pipelined_and_never_read(directory):
 
 def pipelined_and_read(directory):
     """The same requests from one who reads are all answered, in order."""
-    with release_daemon(directory) as daemon, daemon.line() as line, Peak(daemon) as memory:
+    with watching_daemon(directory) as daemon, daemon.line() as line, Peak(daemon) as memory:
         data = b"command ping\ncommand help on ping\n" * (PIPELINED // 2)
         sender = threading.Thread(target=line.send, args=(data,), daemon=True)
         sender.start()
@@ -70,7 +70,7 @@ def endless_lines(directory):
     kinds = (("letters", b"x", 1024, b"\n"), ("letters, ended by silence", b"x", 1024, b""),
              ("spaces", b" ", 128, b"\n"), ("NUL", b"\0", 128, b"\n"), ("CR", b"\r", 128, b""),
              ("0xff", b"\xff", 128, b"\n"), ("words", b"command ping ", 128, b"\n"))
-    with release_daemon(directory) as daemon:
+    with watching_daemon(directory) as daemon:
         for what, part, mib, end in kinds:
             data = part * (block // len(part))
             with daemon.line() as line, Peak(daemon) as memory:
@@ -96,7 +96,7 @@ class SilentServer(Listener):
 def gone_while_waiting(directory):
     """Who leaves, by FIN or by reset, while the daemon has a reason not to read, costs nothing."""
     config = '[scanner]\nallow = ["127.0.0.0/8"]\ntimeout_ms = 60000\n'
-    with SilentServer() as server, release_daemon(directory, config=config) as daemon:
+    with SilentServer() as server, watching_daemon(directory, config=config) as daemon:
         name = f"127.0.0.1:{server.port}"
         equal(daemon.request(f"command add domain {name} apikey {KEY}").code, 200, "add")
         wait = f"command expiration domain {name} apikey {KEY} wait 30\n".encode()
@@ -135,7 +135,7 @@ def out_of_descriptors(directory):
     """Too many clients for the descriptors there are: some are served, the others told to come
     later, nothing spins, and scans still have descriptors."""
     config = '[scanner]\nallow = ["127.0.0.0/8"]\n'
-    with release_daemon(directory, config=config, preexec_fn=few_descriptors) as daemon:
+    with watching_daemon(directory, config=config, preexec_fn=few_descriptors) as daemon:
         lines = [daemon.line() for _ in range(CLIENTS)]
         replies = [answer_of(line) for line in lines]
         served = [line for line, reply in zip(lines, replies) if reply and reply.ok]
@@ -164,7 +164,7 @@ def out_of_descriptors(directory):
 def accept_fails(directory):
     """Not one descriptor is left: accepting pauses, connections that are there go on, others are
     served when there are some again."""
-    with release_daemon(directory) as daemon, daemon.line() as line:
+    with watching_daemon(directory) as daemon, daemon.line() as line:
         equal(line.request(HIT).code, 200, "the first connection")
         pid = daemon.process.pid
         before = resource.prlimit(pid, resource.RLIMIT_NOFILE)

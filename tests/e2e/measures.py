@@ -21,9 +21,9 @@ ROUNDS = 5
 MIB = 1024 * 1024
 
 
-def release_daemon(directory, names=10, config="", **options):
-    """The release build, watching n0.example.org and so on with KEY."""
-    daemon = Daemon(directory, config, binary=RELEASE, **options)
+def watching_daemon(directory, names=10, config="", binary=RELEASE, **options):
+    """The release build, or another, watching n0.example.org and so on with KEY."""
+    daemon = Daemon(directory, config, binary=binary, **options)
     try:
         with daemon.line() as line:
             for first in range(0, names, 100):

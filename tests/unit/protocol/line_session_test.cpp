@@ -435,17 +435,3 @@ TEST_CASE("a request is received when its last byte came") {
   REQUIRE(execute);
   CHECK(execute->received == LineSession::TimePoint(1h) + 5ms);
 }
-
-TEST_CASE("a turn looks at so many lines, whatever they are, and the next goes on") {
-  Driver d;
-  d.session.begin_turn(3);
-  d.send("command ping\n\nhello\ncommand ping\ncommand ping\n");
-  CHECK(d.session.turn_used());
-  CHECK(d.executed.size() == 1);
-  CHECK(count(d.taken(), "status error") == 2);
-  d.session.begin_turn(3);
-  d.pump();
-  CHECK_FALSE(d.session.turn_used());
-  CHECK(d.executed.size() == 3);
-  CHECK(d.taken() == kPong + kPong);
-}

@@ -8,6 +8,7 @@
 namespace certline::bench {
 
 inline constexpr std::uint32_t kFirstAddress = 0x7f010000;
+inline constexpr int kPorts = 100;  // in a row, where the targets are spread over ports
 
 inline IpAddress target_address(int i) {
   return IpAddress::v4(kFirstAddress + static_cast<std::uint32_t>(i));

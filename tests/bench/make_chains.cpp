@@ -1,6 +1,6 @@
-// Chains for a farm of TLS servers: a root, a hundred intermediates, and per address a leaf of its
-// own, so that no verdict can be remembered from another target. One key serves all leaves, for a
-// server has to read it again with each certificate.
+// Chains for a farm of TLS servers: a root, a hundred intermediates, under each a leaf for all the
+// addresses of one port, and per address a leaf of its own. One key serves all leaves, for a server
+// that picks the leaf by address has to read it with each connection.
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
@@ -20,7 +20,6 @@ using namespace certline;
 using certline::pki::CertificateHandle;
 using certline::pki::KeyHandle;
 
-constexpr int kIntermediates = 100;
 constexpr long kDay = 24 * 3600;
 
 struct Named {
@@ -95,14 +94,25 @@ void make_all(const std::string& directory, int count) {
   const Named root = authority("certline bench root", nullptr);
   write(directory + "/root.pem", {root.certificate.get()});
   std::vector<Named> between;
-  for (int i = 0; i < kIntermediates; ++i) {
+  for (int i = 0; i < bench::kPorts; ++i) {
     between.push_back(authority("certline bench intermediate " + std::to_string(i), &root));
   }
   const KeyHandle key(EVP_EC_gen("P-256"));
   write(directory + "/leaf.key", {}, key.get());
+  std::vector<std::string> names(between.size());
+  for (int i = 0; i < count; ++i) {
+    std::string& all = names[static_cast<std::size_t>(i % bench::kPorts)];
+    all += (all.empty() ? "IP:" : ",IP:") + bench::target_address(i).to_string();
+  }
+  for (std::size_t i = 0; i < names.size() && !names[i].empty(); ++i) {
+    const CertificateHandle leaf =
+        make("port " + std::to_string(i), key.get(), &between[i], names[i]);
+    write(directory + "/port" + std::to_string(i) + ".pem",
+          {leaf.get(), between[i].certificate.get()});
+  }
   for (int i = 0; i < count; ++i) {
     const std::string address = bench::target_address(i).to_string();
-    const Named& issuer = between[static_cast<std::size_t>(i % kIntermediates)];
+    const Named& issuer = between[static_cast<std::size_t>(i % bench::kPorts)];
     const CertificateHandle leaf = make(address, key.get(), &issuer, "IP:" + address);
     write(directory + "/" + address + ".pem", {leaf.get(), issuer.certificate.get()});
   }

@@ -1,4 +1,4 @@
-// Scans of one TLS port on many loopback addresses, two ways: certline's scanner with its verdict,
+// Scans of TLS ports on many loopback addresses, two ways: certline's scanner with its verdict,
 // and a bare OpenSSL loop that connects, shakes hands, verifies and closes, on as many threads as
 // the scanner has. Both print their rate, CPU and peak memory; the ratio is what counts.
 #include <arpa/inet.h>
@@ -28,12 +28,19 @@ namespace {
 using namespace certline;
 using Clock = std::chrono::steady_clock;
 
+constexpr int kFailuresTold = 10;
+
 struct Plan {
   std::string trust_file;
   std::uint16_t port = 0;
+  int ports = 1;  // from `port` upwards
   int scans = 0, in_flight = 0;
   std::chrono::milliseconds deadline{10'000};
 };
+
+std::uint16_t port_of(const Plan& plan, int i) {
+  return static_cast<std::uint16_t>(plan.port + i % plan.ports);
+}
 
 void report(const char* what, int scans, int good, int silent, Clock::time_point start) {
   const double wall = std::chrono::duration<double>(Clock::now() - start).count();
@@ -58,7 +65,7 @@ int run_scanner(const Plan& plan) {
   const auto scanner =
       scanner::Scanner::create(settings, verifier, [] { return UtcTime(std::time(nullptr)); });
   std::counting_semaphore<> slots(plan.in_flight);
-  std::atomic<int> good{0}, silent{0}, done{0};
+  std::atomic<int> good{0}, silent{0}, failed{0}, done{0};
   for (int i = 0; i < plan.scans; ++i) {
     slots.acquire();
     auto ended = [&](const Observation& seen) {
@@ -67,7 +74,7 @@ int run_scanner(const Plan& plan) {
         ++good;
       } else if (first.state == ScanState::timeout) {
         ++silent;
-      } else {
+      } else if (++failed <= kFailuresTold) {
         std::fprintf(stderr, "%s %s\n", std::string(scan_state_name(first.state)).c_str(),
                      first.detail.c_str());
       }
@@ -75,7 +82,7 @@ int run_scanner(const Plan& plan) {
       done.notify_one();
       slots.release();
     };
-    scanner->scan({bench::target_address(i).to_string(), plan.port, Starttls::none}, ended);
+    scanner->scan({bench::target_address(i).to_string(), port_of(plan, i), Starttls::none}, ended);
   }
   for (int seen = done; seen < plan.scans; seen = done) done.wait(seen);
   report("scanner", plan.scans, good, silent, start);
@@ -111,7 +118,7 @@ int run_bare_loop(const Plan& plan) {
   for (int t = 0; t < plan.in_flight; ++t) {
     threads.emplace_back([&] {
       for (int i = next++; i < plan.scans; i = next++) {
-        if (shake_hands(context, bench::target_address(i), plan.port)) ++good;
+        if (shake_hands(context, bench::target_address(i), port_of(plan, i))) ++good;
       }
     });
   }
@@ -124,17 +131,14 @@ int run_bare_loop(const Plan& plan) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 6 && argc != 7) {
+  if (argc != 8) {
     std::fprintf(stderr,
-                 "usage: scan_load scanner|bare_loop TRUST_FILE PORT SCANS IN_FLIGHT "
-                 "[DEADLINE_MS]\n");
+                 "usage: scan_load scanner|bare_loop TRUST_FILE PORT PORTS SCANS IN_FLIGHT "
+                 "DEADLINE_MS\n");
     return 2;
   }
-  Plan plan;
-  plan.trust_file = argv[2];
-  plan.port = static_cast<std::uint16_t>(std::atoi(argv[3]));
-  plan.scans = std::atoi(argv[4]);
-  plan.in_flight = std::atoi(argv[5]);
-  if (argc == 7) plan.deadline = std::chrono::milliseconds(std::atoi(argv[6]));
+  const auto number = [&](int at) { return std::atoi(argv[at]); };
+  const Plan plan{argv[2],   static_cast<std::uint16_t>(number(3)), number(4), number(5),
+                  number(6), std::chrono::milliseconds(number(7))};
   return std::string_view(argv[1]) == "scanner" ? run_scanner(plan) : run_bare_loop(plan);
 }

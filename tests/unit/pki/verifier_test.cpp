@@ -55,6 +55,29 @@ TEST_CASE("remembered and fresh verdicts are alike, and another name is another 
   CHECK(verifier->judge(input_of(chain, kNow, "mail.example.org")).state == ScanState::wrong_host);
 }
 
+TEST_CASE("a leaf that is parsed already is judged like its bytes") {
+  const Made root = make_root("Root"), ca = make_intermediate("CA", root);
+  const Made good = make_leaf(ca), late = make_leaf(ca, {.to = kNow - 1});
+  const Made stranger = make_leaf(ca, {.names = {"DNS:other.example.org"}});
+  const auto trust = store_of({&root});
+  for (const Made* leaf : {&good, &late, &stranger}) {
+    const auto chain = chain_of({leaf, &ca});
+    const Verdict by_bytes = judge(trust, input_of(chain));
+    const unsigned char* at = chain.front().der.data();
+    CertificateHandle parsed(d2i_X509(nullptr, &at, static_cast<long>(chain.front().der.size())));
+    ChainInput input = input_of(chain);
+    input.parsed_leaf = parsed.get();
+    const auto verifier = Verifier::create(trust, IntermediatePool::create());
+    const Verdict by_object = verifier->judge(input);
+    parsed.reset();
+    CHECK(by_object.state == by_bytes.state);
+    CHECK(by_object.detail == by_bytes.detail);
+    CHECK(by_object.not_after == by_bytes.not_after);
+    input.parsed_leaf = nullptr;
+    CHECK(verifier->judge(input).state == by_bytes.state);
+  }
+}
+
 TEST_CASE("a wrong digest beside the bytes changes nothing") {
   const Made root = make_root("Root"), leaf = make_leaf(root), other = make_root("Other");
   const Made foreign = make_leaf(other);

@@ -233,7 +233,8 @@ class Rig:
     def wait_problem(line, name, wanted):
         """What the failure left in the name's row goes away with the next scan."""
         def settled():
-            problem = line.request(f"command expiration domain {name} apikey {KEY}").pairs["problem"]
+            reply = line.request(f"command expiration domain {name} apikey {KEY}")
+            problem = reply.pairs["problem"]
             if problem not in ("pending", wanted):
                 line.request(f"command scan domain {name} apikey {KEY}")
             return problem == wanted

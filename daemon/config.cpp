@@ -156,6 +156,8 @@ std::vector<KeyRow> server_rows() {
       {"line.connections_per_source",
        number(FIELD(std::uint32_t, line.limits.connections_per_source), 1, 1'000'000)},
       {"line.threads", number(FIELD(unsigned, line.threads), 0, 64)},
+      {"line.remembered_answers",
+       number(FIELD(std::uint32_t, line.remembered_answers), 0, 100'000'000)},
       {"limits.names_per_key", number(FIELD(std::uint32_t, accounts.names_per_key), 1, kMany)},
       {"limits.scan_interval_s", number(FIELD(std::uint32_t, accounts.scan_interval_s), 0, 86'400)},
       {"limits.source_per_minute", number(FIELD(std::uint32_t, rates.source_per_minute), 1, kMany)},

@@ -32,7 +32,8 @@ struct Config {
   struct {
     std::vector<ListenAddress> listen{{IpAddress::v4(0x7f000001), kLinePort}};
     LineLimits limits;
-    unsigned threads = 0;  // 0: one per core, at most 4
+    unsigned threads = 0;                          // 0: one for two cores, at most 4
+    std::uint32_t remembered_answers = 1'310'720;  // some 150 bytes each, as far as there are
   } line;
   RateLimits rates;
   AccountLimits accounts;

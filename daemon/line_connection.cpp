@@ -3,55 +3,52 @@
 // are only the socket, one timer, and the hand-over to the service.
 #include "daemon/line_connection.hpp"
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
-
 #include "pki/digest.hpp"
+#include "protocol/command_table.hpp"
 
 namespace certline::daemon {
 namespace {
-
-namespace asio = boost::asio;
-using boost::system::error_code;
 
 // Then the other connections get their share.
 constexpr std::size_t kReadsPerTurn = 4;
 constexpr std::size_t kLinesPerTurn = 32;
 constexpr std::chrono::seconds kLinger{2};
 constexpr std::size_t kLingerBytes = 256 * 1024;
-
-bool would_block(const error_code& ec) {
-  return ec == asio::error::would_block || ec == asio::error::try_again;
-}
+constexpr std::size_t kSpareBytes = 128 * 1024;
 
 }  // namespace
 
-LineConnection::LineConnection(ConnectionHost& host, asio::ip::tcp::socket socket, IpAddress source,
+LineConnection::LineConnection(ConnectionHost& host, Socket socket, IpAddress source,
                                std::uint64_t id)
     : host_(host),
       socket_(std::move(socket)),
-      timer_(socket_.get_executor()),
       source_(source),
       id_(id),
       session_(host.settings()->config.line.limits, host.settings()->config.domain_rules(),
-               Clock::now()) {}
+               Clock::now(), this) {}
 
 void LineConnection::start() {
-  error_code ignored;
-  socket_.non_blocking(true, ignored);
-  socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
+  socket_.set_no_delay();
+  interest_.read = true;
+  if (!host_.loop->watch(socket_.descriptor(), id_, interest_)) return close();
   on_readable();  // the request is often there already
 }
 
-void LineConnection::arm_read() {
-  const bool wanted = lingering_ || session_.wants_input();
-  if (closed_ || reading_ || input_ended_ || !wanted) return;
-  reading_ = true;
-  socket_.async_wait(asio::socket_base::wait_read,
-                     [self = shared_from_this()](const error_code& ec) {
-                       self->reading_ = false;
-                       if (!ec) self->on_readable();
-                     });
+void LineConnection::on_ready(Readiness ready) {
+  if (ready.error && !interest_.read) return close();  // nobody is there to take the answers
+  if (ready.write) writing_ = false;
+  if (ready.read || ready.error) return on_readable();
+  pump();
+}
+
+void LineConnection::update_interest() {
+  if (closed_) return;
+  const bool reads =
+      !input_ended_ && !session_.turn_used() && (lingering_ || session_.wants_input());
+  const Readiness wanted{reads, writing_};
+  if (wanted == interest_) return;
+  interest_ = wanted;
+  host_.loop->rewatch(socket_.descriptor(), id_, wanted);
 }
 
 void LineConnection::on_readable() {
@@ -63,16 +60,15 @@ void LineConnection::read_available() {
   const auto buffer = host_.read_buffer;
   for (std::size_t i = 0; i < kReadsPerTurn && !closed_ && !input_ended_; ++i) {
     if (!lingering_ && !session_.wants_input()) break;
-    error_code ec;
-    const std::size_t got = socket_.read_some(asio::buffer(buffer.data(), buffer.size()), ec);
-    if (would_block(ec)) break;
-    if (ec == asio::error::eof) {
+    const auto [outcome, got] = socket_.read(buffer);
+    if (outcome == Socket::Outcome::would_block) break;
+    if (outcome == Socket::Outcome::failed) return close();
+    if (outcome == Socket::Outcome::end) {
       input_ended_ = true;
       if (lingering_) return close();
       session_.on_eof(Clock::now());
       break;
     }
-    if (ec) return close();
     if (lingering_) {
       discarded_ += got;
       if (discarded_ > kLingerBytes) return close();
@@ -87,11 +83,8 @@ void LineConnection::arm_timer() {
   auto due = lingering_ ? linger_until_ : session_.deadline();
   if (waiting_) due = std::min(due, waiting_->until);
   if (closed_ || due >= armed_until_) return;  // an earlier tick re-arms itself
+  host_.loop->set_timer(id_, armed_until_, due);
   armed_until_ = due;
-  timer_.expires_at(due);
-  timer_.async_wait([self = shared_from_this()](const error_code& ec) {
-    if (!ec) self->on_timer();
-  });
 }
 
 void LineConnection::on_timer() {
@@ -111,7 +104,7 @@ void LineConnection::on_timer() {
 void LineConnection::schedule_pump() {
   if (pump_scheduled_ || closed_) return;
   pump_scheduled_ = true;
-  asio::post(socket_.get_executor(), [self = shared_from_this()] {
+  host_.loop->post([self = shared_from_this()] {
     self->pump_scheduled_ = false;
     self->pump();
   });
@@ -120,6 +113,7 @@ void LineConnection::schedule_pump() {
 void LineConnection::pump() {
   if (closed_) return;
   session_.begin_turn(kLinesPerTurn);
+  session_.lend_output(host_.spare_output);
   // Output that was taken may make room for requests that waited, so flushing asks again.
   while (!lingering_ && !closed_) {
     auto work = session_.next_request();
@@ -129,11 +123,8 @@ void LineConnection::pump() {
     flush();
     if (!any && written == written_) break;
   }
-  if (session_.turn_used()) {
-    schedule_pump();
-  } else {
-    arm_read();
-  }
+  if (session_.turn_used()) schedule_pump();
+  update_interest();
   arm_timer();
 }
 
@@ -143,6 +134,20 @@ void LineConnection::log_request(const Request& request, const ApiKey* key) {
                   {{"source", source_.to_string()},
                    {"command", command_table()[command_index(request)].name},
                    {"key", key == nullptr ? "-" : key_tag(pki::sha256(key->text()))}});
+}
+
+bool LineConnection::recall(std::string_view line, Clock::time_point now, std::string& out) {
+  const auto asked = plain_expiration(line);
+  if (!asked || host_.log.enabled(LogLevel::debug)) return false;
+  const Settings& settings = *host_.settings();
+  const auto answer = host_.service.recall(asked->domain, asked->key, settings);
+  if (!answer) return false;
+  // A request that may not come now takes the long way, which says so.
+  if (host_.sources.request(source_, asked->key, settings.config.rates, now) > 0) {
+    return false;
+  }
+  append_line(out, *answer);
+  return true;
 }
 
 void LineConnection::execute(LineSession::Execute work) {
@@ -172,8 +177,8 @@ void LineConnection::execute(LineSession::Execute work) {
 }
 
 void LineConnection::execute_write(const LineSession::Execute& work) {
-  auto deliver = [io = host_.io, weak = weak_from_this(), slot = work.slot](Reply reply) {
-    asio::post(*io, [weak, slot, reply = std::move(reply)] {
+  auto deliver = [loop = host_.loop, weak = weak_from_this(), slot = work.slot](Reply reply) {
+    loop->post([weak, slot, reply = std::move(reply)] {
       if (const auto self = weak.lock()) {
         self->answer(slot, reply);
         self->schedule_pump();  // replies of one commit leave together
@@ -223,26 +228,29 @@ void LineConnection::answer(LineSession::Slot slot, const Reply& reply) {
   session_.on_reply(slot, reply, Clock::now());
 }
 
+// What was written through leaves its memory to the next connection that answers.
+void LineConnection::give_back_output() {
+  out_.clear();
+  out_sent_ = 0;
+  if (out_.capacity() > host_.spare_output.capacity() && out_.capacity() <= kSpareBytes) {
+    out_.swap(host_.spare_output);
+  }
+  out_ = std::string();
+}
+
 void LineConnection::flush() {
   while (!writing_) {
     if (out_sent_ == out_.size()) {
+      give_back_output();
       out_ = session_.take_output();
-      out_sent_ = 0;
     }
     if (out_.empty()) break;
-    error_code ec;
-    const std::size_t sent =
-        socket_.write_some(asio::buffer(out_.data() + out_sent_, out_.size() - out_sent_), ec);
-    if (would_block(ec)) {
+    const auto [outcome, sent] = socket_.write(std::string_view(out_).substr(out_sent_));
+    if (outcome == Socket::Outcome::would_block) {
       writing_ = true;
-      socket_.async_wait(asio::socket_base::wait_write,
-                         [self = shared_from_this()](const error_code& failed) {
-                           self->writing_ = false;
-                           if (!failed) self->pump();
-                         });
       break;
     }
-    if (ec) return close();
+    if (outcome != Socket::Outcome::done) return close();
     session_.on_written(sent);
     written_ += sent;
     out_sent_ += sent;
@@ -263,8 +271,7 @@ void LineConnection::finish() {
   }
   if (input_ended_) return close();
   // Closing with unread input would reset the connection and eat the answer.
-  error_code ignored;
-  socket_.shutdown(asio::socket_base::shutdown_send, ignored);
+  socket_.shut_writing();
   lingering_ = true;
   linger_until_ = Clock::now() + kLinger;
 }
@@ -279,9 +286,8 @@ void LineConnection::drain() {
 void LineConnection::close() {
   if (closed_) return;
   closed_ = true;
-  error_code ignored;
-  socket_.close(ignored);
-  timer_.cancel();
+  socket_.close();
+  host_.loop->set_timer(id_, armed_until_, EventLoop::kNever);
   stop_waiting();
   host_.closed(id_);
 }

@@ -1,14 +1,14 @@
 #pragma once
 // One socket of the line protocol around a LineSession. Belongs to its server thread.
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 
+#include "daemon/event_loop.hpp"
 #include "daemon/service.hpp"
+#include "daemon/socket.hpp"
 #include "daemon/source_limits.hpp"
 #include "protocol/line_session.hpp"
 
@@ -17,11 +17,12 @@ namespace certline::daemon {
 // What a connection needs of its thread.
 struct ConnectionHost {
   virtual ~ConnectionHost() = default;
-  std::shared_ptr<boost::asio::io_context> io;
+  std::shared_ptr<EventLoop> loop;
   Service& service;
   Log& log;
   SourceLimits& sources;
   std::span<char> read_buffer;  // one for all connections of the thread
+  std::string spare_output;     // memory that a connection borrows while it answers
   virtual const SettingsPtr& settings() const = 0;
   // Asks for endpoint_scanned() on the connection, once.
   virtual void wait_for(EndpointId endpoint, std::uint64_t connection) = 0;
@@ -29,17 +30,17 @@ struct ConnectionHost {
   virtual void closed(std::uint64_t connection) = 0;
 
  protected:
-  ConnectionHost(std::shared_ptr<boost::asio::io_context> context, Service& s, Log& l,
-                 SourceLimits& limits)
-      : io(std::move(context)), service(s), log(l), sources(limits) {}
+  ConnectionHost(Service& s, Log& l, SourceLimits& limits)
+      : loop(std::make_shared<EventLoop>()), service(s), log(l), sources(limits) {}
 };
 
-class LineConnection : public std::enable_shared_from_this<LineConnection> {
+class LineConnection : public std::enable_shared_from_this<LineConnection>, private LineMemory {
  public:
-  LineConnection(ConnectionHost& host, boost::asio::ip::tcp::socket socket, IpAddress source,
-                 std::uint64_t id);
+  LineConnection(ConnectionHost& host, Socket socket, IpAddress source, std::uint64_t id);
 
   void start();
+  void on_ready(Readiness ready);
+  void on_timer();
   void endpoint_scanned();  // looks again whether its `wait` is satisfied
   void drain();             // answers what is under way, then closes
   void close();
@@ -55,11 +56,11 @@ class LineConnection : public std::enable_shared_from_this<LineConnection> {
     std::optional<EndpointId> registered;  // with the host
   };
 
-  void arm_read();
+  void update_interest();
   void on_readable();
+  bool recall(std::string_view line, Clock::time_point now, std::string& out) override;
   void read_available();
   void arm_timer();
-  void on_timer();
   void pump();
   void schedule_pump();
   void log_request(const Request& request, const ApiKey* key);
@@ -68,12 +69,12 @@ class LineConnection : public std::enable_shared_from_this<LineConnection> {
   void try_waiting(bool give_up);
   void stop_waiting();
   void answer(LineSession::Slot slot, const Reply& reply);
+  void give_back_output();
   void flush();
   void finish();
 
   ConnectionHost& host_;
-  boost::asio::ip::tcp::socket socket_;
-  boost::asio::steady_timer timer_;
+  Socket socket_;
   const IpAddress source_;
   const std::uint64_t id_;
   LineSession session_;
@@ -84,7 +85,8 @@ class LineConnection : public std::enable_shared_from_this<LineConnection> {
   std::unique_ptr<Waiting> waiting_;
   Clock::time_point armed_until_ = Clock::time_point::max();
   Clock::time_point linger_until_ = Clock::time_point::max();
-  bool reading_ = false, writing_ = false, pump_scheduled_ = false;
+  Readiness interest_;
+  bool writing_ = false, pump_scheduled_ = false;  // writing_: output waits for room in the socket
   bool input_ended_ = false, lingering_ = false, closed_ = false;
 };
 

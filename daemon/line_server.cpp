@@ -5,15 +5,17 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
-#include <boost/asio/post.hpp>
+#include <cerrno>
 #include <condition_variable>
+#include <cstring>
 #include <thread>
 #include <unordered_map>
 
 #include "daemon/line_connection.hpp"
+#include "protocol/command_table.hpp"
 
 namespace certline::daemon {
 namespace {
@@ -31,6 +33,7 @@ constexpr int kAcceptsPerTurn = 16;
 constexpr std::chrono::milliseconds kAcceptPause{250};
 constexpr unsigned kThreadsAtMost = 4;
 constexpr rlim_t kDescriptorsKept = 1024;
+constexpr EventLoop::Id kFirstConnection = 1 << 16;
 
 tcp::endpoint to_asio(const ListenAddress& listen) {
   if (listen.address.is_v4()) {
@@ -75,14 +78,35 @@ Result<ListenAddress> claim_port(const ListenAddress& wanted) {
   return ListenAddress{wanted.address, probe.local_endpoint().port()};
 }
 
+// One of several sockets that share a port, each for a thread.
+Result<Socket> listening_socket(const ListenAddress& address) {
+  asio::io_context io;
+  tcp::acceptor acceptor(io);
+  const tcp::endpoint endpoint = to_asio(address);
+  error_code ec;
+  acceptor.open(endpoint.protocol(), ec);
+  if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
+  if (!ec) acceptor.set_option(ReusePort(true), ec);
+  if (!ec && !address.address.is_v4()) acceptor.set_option(asio::ip::v6_only(true), ec);
+  // Accepted sockets inherit these.
+  if (!ec) acceptor.set_option(asio::socket_base::receive_buffer_size(kSocketBuffer), ec);
+  if (!ec) acceptor.set_option(asio::socket_base::send_buffer_size(kSocketBuffer), ec);
+  if (!ec) acceptor.bind(endpoint, ec);
+  if (!ec) acceptor.listen(4096, ec);
+  if (!ec) acceptor.native_non_blocking(true, ec);
+  if (ec) {
+    return Error{ErrorKind::unavailable,
+                 "cannot listen on " + address.to_string() + ": " + ec.message()};
+  }
+  return Socket(acceptor.release());
+}
+
 }  // namespace
 
-class ServerThread final : public ConnectionHost {
+class ServerThread final : public ConnectionHost, private EventLoop::Listener {
  public:
   ServerThread(Service& s, Log& l, SourceLimits& limits, Gauges& gauges, SettingsPtr settings)
-      : ConnectionHost(std::make_shared<asio::io_context>(1), s, l, limits),
-        gauges_(gauges),
-        settings_(std::move(settings)) {
+      : ConnectionHost(s, l, limits), gauges_(gauges), settings_(std::move(settings)) {
     buffer_.resize(kReadBuffer);
     read_buffer = buffer_;
   }
@@ -90,36 +114,21 @@ class ServerThread final : public ConnectionHost {
   ~ServerThread() override { stop(); }
 
   Result<void> listen(const ListenAddress& address) {
-    auto listener = std::make_unique<Listener>(*io);
-    const tcp::endpoint endpoint = to_asio(address);
-    error_code ec;
-    listener->acceptor.open(endpoint.protocol(), ec);
-    if (!ec) listener->acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
-    if (!ec) listener->acceptor.set_option(ReusePort(true), ec);
-    if (!ec && !address.address.is_v4()) listener->acceptor.set_option(asio::ip::v6_only(true), ec);
-    // Accepted sockets inherit these.
-    if (!ec) {
-      listener->acceptor.set_option(asio::socket_base::receive_buffer_size(kSocketBuffer), ec);
-    }
-    if (!ec) listener->acceptor.set_option(asio::socket_base::send_buffer_size(kSocketBuffer), ec);
-    if (!ec) listener->acceptor.bind(endpoint, ec);
-    if (!ec) listener->acceptor.listen(4096, ec);
-    if (!ec) listener->acceptor.non_blocking(true, ec);
-    if (ec) {
-      return Error{ErrorKind::unavailable,
-                   "cannot listen on " + address.to_string() + ": " + ec.message()};
-    }
-    listeners_.push_back(std::move(listener));
+    auto socket = listening_socket(address);
+    if (!socket) return socket.error();
+    listeners_.push_back(std::move(*socket));
     return {};
   }
 
   void run() {
-    for (auto& listener : listeners_) arm_accept(*listener);
-    thread_ = std::thread([this] { io->run(); });
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      loop->watch(listeners_[i].descriptor(), i, {true});
+    }
+    thread_ = std::thread([this] { loop->run(*this); });
   }
 
   void stop() {
-    io->stop();
+    loop->stop();
     if (thread_.joinable()) thread_.join();
     for (auto& [id, guest] : std::exchange(guests_, {})) guest.connection->close();
   }
@@ -155,22 +164,18 @@ class ServerThread final : public ConnectionHost {
 
   // From any thread.
   void reload(SettingsPtr settings) {
-    asio::post(
-        *io, [this, settings = std::move(settings)]() mutable { settings_ = std::move(settings); });
+    loop->post(
+        [this, settings = std::move(settings)]() mutable { settings_ = std::move(settings); });
   }
 
   void endpoint_scanned(EndpointId endpoint) {
     if (waiting_count_.load() == 0) return;
-    asio::post(*io, [this, endpoint] { wake(endpoint); });
+    loop->post([this, endpoint] { wake(endpoint); });
   }
 
   void begin_drain() {
-    asio::post(*io, [this] {
-      for (auto& listener : listeners_) {
-        error_code ignored;
-        listener->acceptor.close(ignored);
-        listener->pause.cancel();
-      }
+    loop->post([this] {
+      listeners_.clear();
       const auto open = guests_;
       for (const auto& [id, guest] : open) guest.connection->drain();
       const std::lock_guard lock(idle_mutex_);
@@ -186,60 +191,64 @@ class ServerThread final : public ConnectionHost {
   }
 
  private:
-  struct Listener {
-    explicit Listener(asio::io_context& context) : acceptor(context), pause(context) {}
-    tcp::acceptor acceptor;
-    asio::steady_timer pause;
-  };
-
   struct Guest {
     std::shared_ptr<LineConnection> connection;
     IpAddress source;
   };
 
-  void arm_accept(Listener& listener) {
-    listener.acceptor.async_wait(tcp::acceptor::wait_read, [this, &listener](const error_code& ec) {
-      if (!ec) accept_some(listener);
-    });
-  }
-
-  void accept_some(Listener& listener) {
-    for (int i = 0; i < kAcceptsPerTurn; ++i) {
-      tcp::socket socket(*io);
-      tcp::endpoint peer;
-      error_code ec;
-      listener.acceptor.accept(socket, peer, ec);
-      if (ec == asio::error::would_block || ec == asio::error::try_again) break;
-      if (ec == asio::error::no_descriptors || ec == asio::error::no_buffer_space ||
-          ec == asio::error::no_memory ||
-          ec == boost::system::errc::too_many_files_open_in_system) {
-        return pause_accepting(listener, ec);
-      }
-      if (ec) continue;  // the peer went away in between
-      admit(std::move(socket), from_asio(peer.address()));
+  // Listeners are known by their index, connections by higher numbers.
+  void on_ready(EventLoop::Id id, Readiness what) override {
+    if (id < listeners_.size()) return accept_some(id);
+    if (const auto found = guests_.find(id); found != guests_.end()) {
+      const auto connection = found->second.connection;
+      connection->on_ready(what);
     }
-    arm_accept(listener);
   }
 
-  void pause_accepting(Listener& listener, const error_code& why) {
-    log.write_limited(LogLevel::warning, "accept_paused", {{"reason", why.message()}});
-    listener.pause.expires_after(kAcceptPause);
-    listener.pause.async_wait([this, &listener](const error_code& ec) {
-      if (!ec) arm_accept(listener);
-    });
+  void on_timer(EventLoop::Id id) override {
+    if (id < listeners_.size()) return loop->rewatch(listeners_[id].descriptor(), id, {true});
+    if (const auto found = guests_.find(id); found != guests_.end()) {
+      const auto connection = found->second.connection;
+      connection->on_timer();
+    }
   }
 
-  void admit(tcp::socket socket, const IpAddress& source) {
+  void accept_some(std::size_t index) {
+    for (int i = 0; i < kAcceptsPerTurn; ++i) {
+      tcp::endpoint peer;
+      auto size = static_cast<socklen_t>(peer.capacity());
+      const int descriptor = ::accept4(listeners_[index].descriptor(), peer.data(), &size,
+                                       SOCK_NONBLOCK | SOCK_CLOEXEC);
+      if (descriptor >= 0) {
+        peer.resize(size);
+        admit(Socket(descriptor), from_asio(peer.address()));
+        continue;
+      }
+      if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+      if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+        return pause_accepting(index, std::strerror(errno));
+      }
+      // Whatever else: the peer went away in between.
+    }
+  }
+
+  void pause_accepting(std::size_t index, std::string_view why) {
+    log.write_limited(LogLevel::warning, "accept_paused", {{"reason", why}});
+    loop->rewatch(listeners_[index].descriptor(), index, {});
+    loop->set_timer(index, EventLoop::kNever, EventLoop::Clock::now() + kAcceptPause);
+  }
+
+  void admit(Socket socket, const IpAddress& source) {
     const LineLimits& limits = settings_->config.line.limits;
-    const bool scarce = static_cast<rlim_t>(socket.native_handle()) >= first_kept_;
+    const bool scarce = static_cast<rlim_t>(socket.descriptor()) >= first_kept_;
     if (gauges_.connections.fetch_add(1) >= limits.connections || scarce) {
       gauges_.connections.fetch_sub(1);
-      return turn_away(std::move(socket), source,
+      return turn_away(socket, source,
                        {ErrorKind::unavailable, "too many connections; try again later"});
     }
     if (!sources.connected(source, limits.connections_per_source)) {
       gauges_.connections.fetch_sub(1);
-      return turn_away(std::move(socket), source,
+      return turn_away(socket, source,
                        {ErrorKind::too_many, "too many connections from here; close some", 10});
     }
     const std::uint64_t id = next_id_++;
@@ -248,14 +257,12 @@ class ServerThread final : public ConnectionHost {
     connection->start();
   }
 
-  void turn_away(tcp::socket socket, const IpAddress& source, const Error& why) {
+  void turn_away(const Socket& socket, const IpAddress& source, const Error& why) {
     log.write_limited(LogLevel::warning, "connection_refused",
                       {{"source", source.to_string()}, {"reason", error_name(why.kind)}});
-    error_code ignored;
-    socket.non_blocking(true, ignored);
-    socket.read_some(asio::buffer(buffer_), ignored);  // unread input would reset the answer away
-    socket.write_some(asio::buffer(render_line(why)), ignored);
-    socket.shutdown(tcp::socket::shutdown_send, ignored);
+    (void)socket.read(buffer_);  // unread input would reset the answer away
+    (void)socket.write(render_line(why));
+    socket.shut_writing();
   }
 
   void wake(EndpointId endpoint) {
@@ -276,12 +283,11 @@ class ServerThread final : public ConnectionHost {
   SettingsPtr settings_;
   const rlim_t first_kept_ = first_kept_descriptor();
   std::vector<char> buffer_;
-  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::vector<Socket> listeners_;
   std::unordered_map<std::uint64_t, Guest> guests_;
   std::unordered_multimap<EndpointId, std::uint64_t> waiting_;
   std::atomic<std::size_t> waiting_count_{0};
-  std::uint64_t next_id_ = 1;
-  asio::executor_work_guard<asio::io_context::executor_type> keep_running_{io->get_executor()};
+  EventLoop::Id next_id_ = kFirstConnection;
   std::mutex idle_mutex_;
   std::condition_variable idle_changed_;
   bool idle_ = false, draining_ = false;
@@ -291,7 +297,11 @@ class ServerThread final : public ConnectionHost {
 LineServer::LineServer(Service& service, Log& log, Gauges& gauges, SettingsPtr settings)
     : settings_(std::move(settings)) {
   unsigned count = settings_->config.line.threads;
-  if (count == 0) count = std::clamp(std::thread::hardware_concurrency(), 1u, kThreadsAtMost);
+  if (count == 0) {
+    // The other half of the processors is for scans, the writer, and whoever asks from this
+    // machine.
+    count = std::clamp(std::thread::hardware_concurrency() / 2, 1u, kThreadsAtMost);
+  }
   for (unsigned i = 0; i < count; ++i) {
     threads_.push_back(std::make_unique<ServerThread>(service, log, sources_, gauges, settings_));
   }
@@ -322,7 +332,7 @@ void LineServer::endpoint_scanned(EndpointId endpoint) {
 }
 
 void LineServer::heartbeat(const std::function<void()>& beat) {
-  for (auto& thread : threads_) asio::post(*thread->io, beat);
+  for (auto& thread : threads_) thread->loop->post(beat);
 }
 
 void LineServer::drain(std::chrono::milliseconds most) {

@@ -126,8 +126,9 @@ Result<void> Process::start() {
   if (!store) return store.error();
   store_ = std::move(*store);
 
-  service_ = std::make_unique<Service>(
-      ServiceParts{*store_, log_, gauges_, wall_clock, Entropy::system(), kVersion});
+  service_ =
+      std::make_unique<Service>(ServiceParts{*store_, log_, gauges_, wall_clock, Entropy::system(),
+                                             kVersion, config.line.remembered_answers});
   pool_ = pki::IntermediatePool::create();
   load_intermediates();
   verifier_ = pki::Verifier::create(*trust, pool_);
@@ -187,6 +188,7 @@ void Process::reload() {
   const bool needs_restart =
       config->store.path != old.store.path || config->store.map_size != old.store.map_size ||
       config->line.listen != old.line.listen || config->line.threads != old.line.threads ||
+      config->line.remembered_answers != old.line.remembered_answers ||
       config->scanner.threads != old.scanner.threads;
   settings_ = make_settings(std::move(*config));
   log_.set_level(settings_->config.log.level);
@@ -194,9 +196,10 @@ void Process::reload() {
   scanner_->reconfigure(settings_->config.scanner_settings());
   driver_->set_concurrency(settings_->config.scanner.concurrency);
   server_->reload(settings_);
-  finish(
-      LogLevel::info, "reloaded",
-      needs_restart ? "store.*, line.listen and *.threads take effect at the next start" : "all");
+  finish(LogLevel::info, "reloaded",
+         needs_restart ? "store.*, line.listen, line.remembered_answers and *.threads take effect "
+                         "at the next start"
+                       : "all");
 }
 
 void Process::watch_heartbeat() {

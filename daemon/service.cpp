@@ -25,7 +25,8 @@ Error unknown_name() {
 
 SettingsPtr make_settings(Config config) {
   auto policy = config.scanner_settings().policy;
-  return std::make_shared<const Settings>(Settings{std::move(config), std::move(policy)});
+  static std::atomic<std::uint32_t> made{0};
+  return std::make_shared<const Settings>(Settings{std::move(config), std::move(policy), ++made});
 }
 
 std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key_hash) {
@@ -34,12 +35,14 @@ std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key
   return key;
 }
 
-Service::Service(ServiceParts parts) : parts_(std::move(parts)), started_utc_(parts_.clock()) {}
+Service::Service(ServiceParts parts)
+    : parts_(std::move(parts)), started_utc_(parts_.clock()), answers_(parts_.remembered_answers) {}
 
-Service::Read Service::read(const Request& request, const Settings&, UtcTime received_utc) const {
+Service::Read Service::read(const Request& request, const Settings& settings,
+                            UtcTime received_utc) const {
   try {
     if (const auto* expiration = std::get_if<GetExpiration>(&request)) {
-      return read_expiration(*expiration, received_utc);
+      return read_expiration(*expiration, settings, received_utc);
     }
     if (const auto* domains = std::get_if<ListDomains>(&request))
       return {read_domains(*domains), {}};
@@ -60,11 +63,49 @@ Service::Read Service::read(const Request& request, const Settings&, UtcTime rec
   }
 }
 
-Service::Read Service::read_expiration(const GetExpiration& request, UtcTime received_utc) const {
+const ExpirationReport* Service::recall(std::string_view domain, std::string_view key,
+                                        const Settings& settings) const {
+  const auto answer = answers_.find(domain, key);
+  if (!answer || answer->rules != settings.generation || !parts_.store.unchanged(answer->stamp)) {
+    return nullptr;
+  }
+  thread_local ExpirationReport report;
+  report.domain = domain;
+  report.problem = problem_name(answer->problem);
+  report.trusted = answer->trusted;
+  report.addresses = answer->addresses;
+  report.last_scan_utc = answer->last_scan_utc;
+  report.next_scan_utc = answer->next_scan_utc;
+  set_dates(report, answer->certificate_found, answer->not_after_utc, answer->renewal_due_utc,
+            parts_.clock());
+  return &report;
+}
+
+void Service::remember(const GetExpiration& request, const ExpirationReport& report,
+                       const EndpointRecord& endpoint, const store::Stamp& stamp,
+                       const Settings& settings) const {
+  AnswerCache::Answer answer;
+  answer.last_scan_utc = report.last_scan_utc;
+  answer.next_scan_utc = report.next_scan_utc;
+  answer.not_after_utc = endpoint.not_after_utc;
+  answer.renewal_due_utc = endpoint.renewal_due_utc;
+  answer.stamp = stamp;
+  answer.rules = settings.generation;
+  answer.addresses = report.addresses;
+  answer.problem = endpoint.problem;
+  answer.certificate_found = report.certificate_found;
+  answer.trusted = report.trusted;
+  answers_.keep(request.domain.input(), request.key.text(), answer);
+}
+
+Service::Read Service::read_expiration(const GetExpiration& request, const Settings& settings,
+                                       UtcTime received_utc) const {
   const store::ReadView view = parts_.store.read();
-  const auto key = find_key(view, pki::sha256(request.key.text()));
+  const Sha256 hash = pki::sha256(request.key.text());
+  const auto key = find_key(view, hash);
   if (!key) return {unknown_key(), {}};
-  const auto watch = view.watch(key->account, request.domain.canonical());
+  const std::string canonical = request.domain.canonical();
+  const auto watch = view.watch(key->account, canonical);
   if (!watch) return {unknown_name(), {}};
   const auto endpoint = view.endpoint(watch->endpoint);
   if (!endpoint) throw store::CorruptValue("a watch without its endpoint");
@@ -75,7 +116,10 @@ Service::Read Service::read_expiration(const GetExpiration& request, UtcTime rec
                      endpoint->next_scan_utc > now;
   if (request.wait_s > 0 && !fresh) wait_for = endpoint->id;
   if (!request.ip) {
-    return {ReplyBody{report(request.domain.input(), *watch, *endpoint, now)}, wait_for};
+    auto said = report(request.domain.input(), *watch, *endpoint, now);
+    const auto stamp = parts_.store.stamp(view, hash, key->account, canonical, watch->endpoint);
+    if (stamp && said.detail.empty()) remember(request, said, *endpoint, *stamp, settings);
+    return {ReplyBody{std::move(said)}, wait_for};
   }
   const auto address = view.address(endpoint->id, *request.ip);
   if (address) {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "daemon/answer_cache.hpp"
 #include "daemon/config.hpp"
 #include "daemon/entropy.hpp"
 #include "daemon/log.hpp"
@@ -20,6 +21,7 @@ namespace certline::daemon {
 struct Settings {
   Config config;
   std::shared_ptr<const scanner::AddressPolicy> policy;
+  std::uint32_t generation = 0;  // another number for each
 };
 using SettingsPtr = std::shared_ptr<const Settings>;
 SettingsPtr make_settings(Config config);
@@ -44,6 +46,7 @@ struct ServiceParts {
   std::function<UtcTime()> clock;
   Entropy entropy;
   std::string version;
+  std::size_t remembered_answers = 0;
 };
 
 // Thread-safe.
@@ -61,6 +64,11 @@ class Service {
   };
   // For requests with !is_write(). `received_utc` is when the request arrived (for `wait`).
   Read read(const Request& request, const Settings& settings, UtcTime received_utc) const;
+
+  // What `command expiration domain D apikey K` says, where that is still known from before. The
+  // report belongs to the calling thread, until its next call.
+  const ExpirationReport* recall(std::string_view domain, std::string_view key,
+                                 const Settings& settings) const;
 
   // For requests with is_write().
   void write(const Request& request, SettingsPtr settings, Answer answer);
@@ -80,12 +88,17 @@ class Service {
   }
 
  private:
-  Read read_expiration(const GetExpiration& request, UtcTime received_utc) const;
+  Read read_expiration(const GetExpiration& request, const Settings& settings,
+                       UtcTime received_utc) const;
+  void remember(const GetExpiration& request, const ExpirationReport& report,
+                const EndpointRecord& endpoint, const store::Stamp& stamp,
+                const Settings& settings) const;
   Reply read_domains(const ListDomains& request) const;
   Reply read_status() const;
 
   ServiceParts parts_;
   UtcTime started_utc_;
+  mutable AnswerCache answers_;
   std::function<void()> due_changed_;
   std::function<void()> panic_;
 };

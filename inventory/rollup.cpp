@@ -137,15 +137,6 @@ void keep_addresses(std::span<const AddressRecord> before, const Observation& se
                                        : with_suffix(reason, "; the rest is as of an earlier scan");
 }
 
-void set_dates(ExpirationReport& out, bool found, UtcTime not_after, UtcTime renewal_due,
-               UtcTime now) {
-  out.certificate_found = found;
-  const bool dated = found && not_after != 0;
-  out.renewal_utc = dated ? not_after : 0;
-  out.renewal_due = dated && now >= renewal_due;
-  out.expired_found = dated && now >= not_after;
-}
-
 // While an announced leaf is awaited that is the problem; what else is wrong stands in the detail.
 void set_problem(ExpirationReport& out, ScanState state, std::string_view detail, bool awaited) {
   out.detail = detail;
@@ -155,10 +146,23 @@ void set_problem(ExpirationReport& out, ScanState state, std::string_view detail
                                 : clipped(std::string(kAwaited) + "; " + out.detail, kDetailBytes);
     state = ScanState::old_certificate_served;
   }
-  out.problem = state == ScanState::ok ? "none" : scan_state_name(state);
+  out.problem = problem_name(state);
 }
 
 }  // namespace
+
+void set_dates(ExpirationReport& report, bool certificate_found, UtcTime not_after_utc,
+               UtcTime renewal_due_utc, UtcTime now) {
+  report.certificate_found = certificate_found;
+  const bool dated = certificate_found && not_after_utc != 0;
+  report.renewal_utc = dated ? not_after_utc : 0;
+  report.renewal_due = dated && now >= renewal_due_utc;
+  report.expired_found = dated && now >= not_after_utc;
+}
+
+std::string_view problem_name(ScanState state) {
+  return state == ScanState::ok ? "none" : scan_state_name(state);
+}
 
 void roll_up(EndpointRecord& endpoint, std::span<const AddressRecord> addresses) {
   constexpr UtcTime kNever = std::numeric_limits<UtcTime>::max();

@@ -31,6 +31,12 @@ ScanOutcome apply_observation(const EndpointRecord& endpoint, std::span<const Ad
 // forbids don't count: nobody here can ever see what they serve.
 bool serves_everywhere(std::span<const AddressRecord> addresses, const Sha256& expected);
 
+// Sets what of a report depends on the time of day, and the date it comes from.
+void set_dates(ExpirationReport& report, bool certificate_found, UtcTime not_after_utc,
+               UtcTime renewal_due_utc, UtcTime now);
+// "none" for ok, else the state's name.
+std::string_view problem_name(ScanState state);
+
 // What the client is told. `domain` is its lower-cased input.
 ExpirationReport report(const std::string& domain, const WatchRecord& watch,
                         const EndpointRecord& endpoint, UtcTime now);

@@ -3,6 +3,7 @@
 // help text, metrics labels and PROTOCOL.md's command list all come from these rows.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -39,11 +40,19 @@ std::string commands_markdown();
 // One request line without its line end → Request. Errors: malformed, invalid_value, refused.
 Result<Request> parse_line(std::string_view line, const DomainRules& rules);
 
+// The texts of a line that is exactly "command expiration domain D apikey K", as most are. Nothing
+// is looked at but the blanks: for whoever kept an answer under the same two texts.
+struct PlainExpiration {
+  std::string_view domain, key;
+};
+std::optional<PlainExpiration> plain_expiration(std::string_view line);
+
 // The index of a request's row in command_table(), for metrics and logs.
 std::size_t command_index(const Request& request);
 
 // Both lines, each ending in LF, at most kReplyBytes altogether.
 std::string render_line(const Reply& reply);
 void append_line(std::string& out, const Reply& reply);  // the same, appended
+void append_line(std::string& out, const ExpirationReport& report);
 
 }  // namespace certline

@@ -238,6 +238,16 @@ Result<> check_arity(const CommandRow& row, const Pairs& pairs) {
 
 }  // namespace
 
+std::optional<PlainExpiration> plain_expiration(std::string_view line) {
+  static constexpr std::string_view kOpening = "command expiration domain ";
+  static constexpr std::string_view kMiddle = " apikey ";
+  if (!line.starts_with(kOpening)) return std::nullopt;
+  line.remove_prefix(kOpening.size());
+  const std::size_t blank = line.find(' ');
+  if (blank == line.npos || !line.substr(blank).starts_with(kMiddle)) return std::nullopt;
+  return PlainExpiration{line.substr(0, blank), line.substr(blank + kMiddle.size())};
+}
+
 Result<Request> parse_line(std::string_view line, const DomainRules& rules) {
   const auto pairs = read_pairs(line);
   if (!pairs) return pairs.error();

@@ -3,6 +3,9 @@
 // fits in kReplyBytes.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "protocol/command_table.hpp"
 #include "protocol/limits.hpp"
 
@@ -15,10 +18,31 @@ void number(std::string& out, std::string_view name, std::int64_t value) {
   out.append(digits.data(), digits.size());
 }
 
-void boolean(std::string& out, std::string_view name, bool value) {
-  out += name;
-  out += value ? "true" : "false";
+bool is_printable(char c) {
+  return c >= 0x20 && c < 0x7f;
 }
+
+// The part of a data line whose length is bounded: gathered on the stack, appended at once.
+class Fields {
+ public:
+  Fields& text(std::string_view text) {
+    at_ = std::copy(text.begin(), text.end(), at_);
+    return *this;
+  }
+  Fields& boolean(std::string_view name, bool value) {
+    text(name);
+    return value ? text("true") : text("false");
+  }
+  Fields& number(std::string_view name, std::int64_t value) {
+    const fmt::format_int digits(value);
+    return text(name).text({digits.data(), digits.size()});
+  }
+  std::string_view view() const { return {bytes_.data(), at_}; }
+
+ private:
+  std::array<char, 400> bytes_;
+  char* at_ = bytes_.data();
+};
 
 // Appends "status …\n"; what stands in `out` from `start` on stays within kReplyBytes. `tail` is
 // kept whole.
@@ -30,7 +54,11 @@ void finish(std::string& out, std::size_t start, std::string_view head, std::str
   const std::size_t room = used < kReplyBytes ? kReplyBytes - used : 0;
   if (!text.empty() && room > 0) {
     out += ' ';
-    for (const char c : text.substr(0, room)) out += c >= 0x20 && c < 0x7f ? c : '?';
+    const std::size_t begin = out.size();
+    out += text.substr(0, room);
+    std::replace_if(
+        out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
+        [](char c) { return !is_printable(c); }, '?');
   }
   out += tail;
   out += '\n';
@@ -68,15 +96,17 @@ struct Renderer {
   void operator()(const ExpirationReport& r) {
     out += "data domain ";
     out += r.domain;
-    boolean(out, " certificate_found ", r.certificate_found);
-    boolean(out, " renewal_due ", r.renewal_due);
-    boolean(out, " expired_found ", r.expired_found);
-    boolean(out, " trusted ", r.trusted);
-    number(out, " renewal_utc ", r.renewal_utc);
-    number(out, " last_scan_utc ", r.last_scan_utc);
-    number(out, " next_scan_utc ", r.next_scan_utc);
-    number(out, " addresses ", r.addresses);
-    out += " problem ";
+    out += Fields()
+               .boolean(" certificate_found ", r.certificate_found)
+               .boolean(" renewal_due ", r.renewal_due)
+               .boolean(" expired_found ", r.expired_found)
+               .boolean(" trusted ", r.trusted)
+               .number(" renewal_utc ", r.renewal_utc)
+               .number(" last_scan_utc ", r.last_scan_utc)
+               .number(" next_scan_utc ", r.next_scan_utc)
+               .number(" addresses ", r.addresses)
+               .text(" problem ")
+               .view();
     out += r.problem;
     if (r.certificate_sha256) {
       out += " certificate_sha256 ";
@@ -167,6 +197,10 @@ void append_error(std::string& out, const Error& error) {
 }
 
 }  // namespace
+
+void append_line(std::string& out, const ExpirationReport& report) {
+  Renderer{out, out.size()}(report);
+}
 
 void append_line(std::string& out, const Reply& reply) {
   if (reply) {

@@ -65,9 +65,11 @@ Error too_long() {
 
 }  // namespace
 
-LineSession::LineSession(const LineLimits& limits, const DomainRules& rules, TimePoint now)
+LineSession::LineSession(const LineLimits& limits, const DomainRules& rules, TimePoint now,
+                         LineMemory* memory)
     : limits_(limits),
       rules_(rules),
+      memory_(memory),
       start_(now),
       now_(now),
       last_byte_(now),
@@ -193,6 +195,10 @@ std::string LineSession::take_output() {
   return output;
 }
 
+void LineSession::lend_output(std::string& room) {
+  if (out_.empty() && out_.capacity() < room.capacity()) out_.swap(room);
+}
+
 bool LineSession::wants_input() const {
   return reading() && backlog() < kInputBacklogBytes;
 }
@@ -263,7 +269,7 @@ void LineSession::take_line(std::string_view line) {
     refuse(too_long());
     return;
   }
-  if (is_blank_line(line)) return;
+  if (recalled(line) || is_blank_line(line)) return;
   Result<Request> request = parse_line(line, rules_);
   if (!request) {
     refuse(std::move(request.error()));
@@ -272,6 +278,17 @@ void LineSession::take_line(std::string_view line) {
   seen_request_ = true;
   refused_in_row_ = 0;
   held_ = std::move(*request);
+}
+
+bool LineSession::recalled(std::string_view line) {
+  if (memory_ == nullptr || !pending_.empty()) return false;
+  const std::size_t before = unwritten();
+  if (!memory_->recall(line, now_, out_)) return false;
+  seen_request_ = true;
+  refused_in_row_ = 0;
+  active_ = now_;
+  note_output(before);
+  return true;
 }
 
 // Answers a line that is no request, in its turn.

@@ -17,6 +17,16 @@
 
 namespace certline {
 
+// Answers a line without its being parsed, where its answer is still known.
+class LineMemory {
+ public:
+  virtual ~LineMemory() = default;
+  // Appends both lines of the reply to `out`; false, and nothing appended, where it isn't known.
+  // `now` is when the line came.
+  virtual bool recall(std::string_view line, std::chrono::steady_clock::time_point now,
+                      std::string& out) = 0;
+};
+
 class LineSession {
  public:
   using TimePoint = std::chrono::steady_clock::time_point;
@@ -28,7 +38,9 @@ class LineSession {
     TimePoint received;
   };
 
-  LineSession(const LineLimits& limits, const DomainRules& rules, TimePoint now);
+  // `memory` may be null; it is asked only while nothing is under way.
+  LineSession(const LineLimits& limits, const DomainRules& rules, TimePoint now,
+              LineMemory* memory = nullptr);
 
   // Events.
   void on_bytes(std::string_view bytes, TimePoint now);
@@ -47,9 +59,10 @@ class LineSession {
   // first call there is no such limit.
   void begin_turn(std::size_t lines) { lines_left_ = lines; }
   bool turn_used() const { return lines_left_ == 0; }
-  std::string take_output();  // replies in request order, gathered for one write
-  bool wants_input() const;   // false: stop reading (back-pressure)
-  bool closing() const;       // close once the output is written
+  std::string take_output();            // replies in request order, gathered for one write
+  void lend_output(std::string& room);  // empty; its memory is used where there is none yet
+  bool wants_input() const;             // false: stop reading (back-pressure)
+  bool closing() const;                 // close once the output is written
   // Close at once, the peer doesn't read: unread_output_bytes wait and for a second or two the
   // socket took none of them, or fewer wait and none was taken for the idle time. No request is
   // handed out while that much output waits, so a fast pipelining peer that does read is only
@@ -71,6 +84,7 @@ class LineSession {
   void sniff();
   std::optional<std::string_view> next_line();
   void take_line(std::string_view line);
+  bool recalled(std::string_view line);
   void refuse(Error error);
   void close(std::string_view reason);
   void close_with(std::string_view reason, std::string text);
@@ -89,6 +103,7 @@ class LineSession {
 
   const LineLimits limits_;
   const DomainRules rules_;
+  LineMemory* const memory_;
   const TimePoint start_;
   TimePoint now_;  // of the latest event
 

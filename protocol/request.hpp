@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -74,7 +75,7 @@ struct ExpirationReport {
   UtcTime last_scan_utc = 0;
   UtcTime next_scan_utc = 0;
   std::uint32_t addresses = 0;
-  std::string problem;  // "none", "pending" before the first scan, or a scan state's name
+  std::string_view problem;  // "none", "pending" before the first scan, or a scan state's name
   std::optional<Sha256> certificate_sha256;  // only where one address was asked for and has one
   bool one_address = false;                  // asked with `ip`
   std::string detail;                        // one line for people, may be empty

@@ -83,7 +83,7 @@ MetaRecord read_meta(const Environment& environment, const Transaction& txn) {
   MDB_val value{};
   check(mdb_get(txn.raw(), environment.table(Table::meta), &where, &value), "read format record");
   MetaRecord meta;
-  decode(to_bytes(value), meta);
+  decode({to_bytes(value), key.view()}, meta);
   return meta;
 }
 
@@ -108,11 +108,7 @@ void replace_all(const Environment& from, const Environment& into) {
   meta.next_endpoint = std::max(meta.next_endpoint, current.next_endpoint);
   for (std::size_t i = 0; i < kTableCount; ++i)
     copy_table(from, source, into, target, static_cast<Table>(i));
-  const Key key = meta_key();
-  const std::string value = encode(meta);
-  MDB_val where = to_value(key.view());
-  MDB_val what{value.size(), const_cast<char*>(value.data())};
-  check(mdb_put(target.raw(), into.table(Table::meta), &where, &what, 0), "write format record");
+  into.write_meta(target.raw(), meta);
   check(target.commit(), "commit");
 }
 

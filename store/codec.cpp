@@ -18,14 +18,33 @@ using flatbuffers::Offset;
 
 constexpr std::size_t kChecksumBytes = 4;
 
+// Exclusive-or with what stands in the first four bytes.
+void mix(std::string& value, std::uint32_t crc) {
+  for (std::size_t i = 0; i < kChecksumBytes; ++i)
+    value[i] = static_cast<char>(value[i] ^ static_cast<char>(crc >> (8 * i)));
+}
+
+std::uint32_t checksum_of(ByteView value) {
+  if (value.size() < kChecksumBytes) throw CorruptValue("value too short");
+  std::uint32_t crc = 0;
+  for (std::size_t i = 0; i < kChecksumBytes; ++i)
+    crc |= static_cast<std::uint32_t>(value[i]) << (8 * i);
+  return crc;
+}
+
+// Format 1 did not mix in the key; its rows are read until they are written anew.
+bool sums_up(std::uint32_t stored, ByteView body, ByteView key) {
+  const std::uint32_t own = crc32c(body);
+  return stored == (own ^ crc32c(key)) || stored == own;
+}
+
 template <class Table>
 std::string finish(FlatBufferBuilder& builder, Offset<Table> root) {
   builder.Finish(root);
   const ByteView body(builder.GetBufferPointer(), builder.GetSize());
-  const std::uint32_t crc = crc32c(body);
-  std::string out;
+  std::string out(kChecksumBytes, '\0');
   out.reserve(kChecksumBytes + body.size());
-  for (unsigned shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(crc >> shift));
+  mix(out, crc32c(body));
   out.append(body.begin(), body.end());
   return out;
 }
@@ -34,19 +53,17 @@ std::string finish(FlatBufferBuilder& builder, Offset<Table> root) {
 template <class Table>
 class Decoded {
  public:
-  explicit Decoded(ByteView value) {
-    if (value.size() < kChecksumBytes) throw CorruptValue("value too short");
-    const ByteView body = value.subspan(kChecksumBytes);
+  explicit Decoded(StoredValue value) {
+    const std::uint32_t checksum = checksum_of(value.bytes);
+    const ByteView body = value.bytes.subspan(kChecksumBytes);
     std::uint8_t* memory = small_.data();
     if (body.size() > small_.size()) {
       large_ = std::make_unique_for_overwrite<std::uint8_t[]>(body.size());
       memory = large_.get();
     }
     std::copy(body.begin(), body.end(), memory);
-    std::uint32_t crc = 0;
-    for (std::size_t i = 0; i < kChecksumBytes; ++i)
-      crc |= static_cast<std::uint32_t>(value[i]) << (8 * i);
-    if (crc != crc32c({memory, body.size()})) throw CorruptValue("checksum mismatch");
+    if (!sums_up(checksum, {memory, body.size()}, value.key))
+      throw CorruptValue("checksum mismatch");
     flatbuffers::Verifier verifier(memory, body.size());
     if (!verifier.VerifyBuffer<Table>(nullptr)) throw CorruptValue("not a table of this schema");
     table_ = flatbuffers::GetRoot<Table>(memory);
@@ -102,12 +119,30 @@ std::uint8_t number(ScanState s) {
 
 }  // namespace
 
+std::string bind(std::string value, ByteView key) {
+  if (value.empty()) value.resize(kChecksumBytes);
+  mix(value, crc32c(key));
+  return value;
+}
+
+bool is_sound(StoredValue row) {
+  if (row.bytes.empty()) return true;  // an index row of format 1
+  if (row.bytes.size() < kChecksumBytes) return false;
+  return sums_up(checksum_of(row.bytes), row.bytes.subspan(kChecksumBytes), row.key);
+}
+
+void check_index(StoredValue row) {
+  if (row.bytes.empty()) return;  // as format 1 wrote it
+  if (row.bytes.size() != kChecksumBytes) throw CorruptValue("index entry with a value");
+  if (checksum_of(row.bytes) != crc32c(row.key)) throw CorruptValue("checksum mismatch");
+}
+
 std::string encode(const MetaRecord& r) {
   FlatBufferBuilder b(128);
   return finish(b, flat::CreateMeta(b, r.format, r.next_account, r.next_endpoint));
 }
 
-void decode(ByteView value, MetaRecord& out) {
+void decode(StoredValue value, MetaRecord& out) {
   const Decoded<flat::Meta> t(value);
   out = {t->format(), t->next_account(), t->next_endpoint()};
 }
@@ -117,7 +152,7 @@ std::string encode(const ReferenceRecord& r) {
   return finish(b, flat::CreateReference(b, r.id));
 }
 
-void decode(ByteView value, ReferenceRecord& out) {
+void decode(StoredValue value, ReferenceRecord& out) {
   const Decoded<flat::Reference> t(value);
   out.id = t->id();
 }
@@ -128,7 +163,7 @@ std::string encode(const IntermediateRecord& r) {
   return finish(b, flat::CreateIntermediate(b, der));
 }
 
-void decode(ByteView value, IntermediateRecord& out) {
+void decode(StoredValue value, IntermediateRecord& out) {
   const Decoded<flat::Intermediate> t(value);
   out.der = blob(t->der());
 }
@@ -139,7 +174,7 @@ std::string encode(const AccountRecord& r) {
   return finish(b, flat::CreateAccount(b, r.id, email, r.created_utc));
 }
 
-void decode(ByteView value, AccountRecord& out) {
+void decode(StoredValue value, AccountRecord& out) {
   const Decoded<flat::Account> t(value);
   out = {t->id(), text(t->email()), t->created_utc()};
 }
@@ -150,7 +185,7 @@ std::string encode(const KeyRecord& r) {
   return finish(b, flat::CreateKey(b, r.account, r.created_utc, r.names, &digest));
 }
 
-void decode(ByteView value, KeyRecord& out) {
+void decode(StoredValue value, KeyRecord& out) {
   const Decoded<flat::Key> t(value);
   out = {t->account(), t->created_utc(), t->names(), required<32>(t->digest())};
 }
@@ -165,7 +200,7 @@ std::string encode(const WatchRecord& r) {
                            r.expected ? &expected : nullptr, r.expected_utc, r.expected_met_utc));
 }
 
-void decode(ByteView value, WatchRecord& out) {
+void decode(StoredValue value, WatchRecord& out) {
   const Decoded<flat::Watch> t(value);
   out.id = required<16>(t->id());
   out.endpoint = t->endpoint();
@@ -187,7 +222,7 @@ std::string encode(const EndpointRecord& r) {
                        r.trusted, r.not_after_utc, r.renewal_due_utc, number(r.problem), detail));
 }
 
-void decode(ByteView value, EndpointRecord& out) {
+void decode(StoredValue value, EndpointRecord& out) {
   const Decoded<flat::Endpoint> t(value);
   if (t->starttls() >= kStarttlsCount) throw CorruptValue("unknown STARTTLS protocol");
   out.id = t->id();
@@ -228,7 +263,7 @@ std::string encode(const AddressRecord& r) {
                                             r.state_since_utc, r.last_certificate_utc));
 }
 
-void decode(ByteView value, AddressRecord& out) {
+void decode(StoredValue value, AddressRecord& out) {
   const Decoded<flat::AddressState> t(value);
   out.address.bytes = required<16>(t->address());
   out.state = state(t->state());
@@ -255,7 +290,7 @@ std::string encode(const CertificateRecord& r) {
   return finish(b, flat::CreateCertificate(b, der, r.references, r.first_seen_utc));
 }
 
-void decode(ByteView value, CertificateRecord& out) {
+void decode(StoredValue value, CertificateRecord& out) {
   const Decoded<flat::Certificate> t(value);
   out = {blob(t->der()), t->references(), t->first_seen_utc()};
 }
@@ -271,7 +306,7 @@ std::string encode(const HistoryRecord& r) {
                             r.leaf_after ? &after : nullptr));
 }
 
-void decode(ByteView value, HistoryRecord& out) {
+void decode(StoredValue value, HistoryRecord& out) {
   const Decoded<flat::Change> t(value);
   const auto first = static_cast<std::uint8_t>(ChangeKind::appeared);
   const auto last = static_cast<std::uint8_t>(ChangeKind::certificate);

@@ -1,7 +1,8 @@
 #pragma once
-// Records ↔ stored values: four bytes of CRC-32C (little-endian) over the FlatBuffers table behind
-// them. decode() copies out, checks the checksum, the table's structure and every number that
-// stands for a name, and throws CorruptValue otherwise. Any bytes may be given to it.
+// Records ↔ stored values: four bytes of checksum (little-endian), then a FlatBuffers table. The
+// checksum is the CRC-32C of the table; bind() mixes in the key's, so that a value counts under its
+// own key only. decode() copies out, checks the checksum, the table's structure and every number
+// that stands for a name, and throws CorruptValue otherwise. Any bytes may be given to it.
 
 #include <cstdint>
 #include <span>
@@ -14,7 +15,20 @@ namespace certline::store {
 
 using ByteView = std::span<const std::uint8_t>;
 
-inline constexpr std::uint32_t kFormatVersion = 1;
+inline constexpr std::uint32_t kFormatVersion = 2;
+
+// A value and the key that it was found under; without a key the checksum is the table's alone.
+struct StoredValue {
+  StoredValue(ByteView value, ByteView under = {}) : bytes(value), key(under) {}
+  ByteView bytes, key;
+};
+
+// What is stored under `key`; an index row, which has no table, is bind({}, key).
+std::string bind(std::string value, ByteView key);
+// The checksum alone, of a row of any table.
+bool is_sound(StoredValue row);
+// Throws CorruptValue unless the index row belongs to its key.
+void check_index(StoredValue row);
 
 // What only the store itself keeps.
 struct MetaRecord {
@@ -39,15 +53,15 @@ std::string encode(const AddressRecord& record);
 std::string encode(const CertificateRecord& record);
 std::string encode(const HistoryRecord& record);
 
-void decode(ByteView value, MetaRecord& out);
-void decode(ByteView value, ReferenceRecord& out);
-void decode(ByteView value, IntermediateRecord& out);
-void decode(ByteView value, AccountRecord& out);
-void decode(ByteView value, KeyRecord& out);
-void decode(ByteView value, WatchRecord& out);
-void decode(ByteView value, EndpointRecord& out);
-void decode(ByteView value, AddressRecord& out);
-void decode(ByteView value, CertificateRecord& out);
-void decode(ByteView value, HistoryRecord& out);
+void decode(StoredValue value, MetaRecord& out);
+void decode(StoredValue value, ReferenceRecord& out);
+void decode(StoredValue value, IntermediateRecord& out);
+void decode(StoredValue value, AccountRecord& out);
+void decode(StoredValue value, KeyRecord& out);
+void decode(StoredValue value, WatchRecord& out);
+void decode(StoredValue value, EndpointRecord& out);
+void decode(StoredValue value, AddressRecord& out);
+void decode(StoredValue value, CertificateRecord& out);
+void decode(StoredValue value, HistoryRecord& out);
 
 }  // namespace certline::store

@@ -118,7 +118,7 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
     check_meta_pages(data_file);
     check(mdb_env_open(env, path.c_str(), open_flags(mode), kFileMode), "open");
     if (mode != Mode::parked) opened->clear_stale_readers();
-    check_pages(data_file, *opened);
+    opened->unsound_ = check_pages(data_file, *opened);
     opened->open_tables(mode == Mode::read_write);
     if (mode == Mode::read_write) {
       if (const auto synced = sync_directory(path); !synced) return synced.error();
@@ -178,20 +178,28 @@ bool Environment::check_format(MDB_txn* txn, bool create) const {
     check(mdb_dbi_open(txn, nullptr, 0, &main_table), "open main table");
     check(mdb_stat(txn, main_table, &about), "look at main table");
     if (about.ms_entries > 1) throw CorruptValue("there are tables, but the format record is lost");
-    const std::string fresh = encode(MetaRecord{});
-    MDB_val put{fresh.size(), const_cast<char*>(fresh.data())};
-    check(mdb_put(txn, table(Table::meta), &wanted, &put, 0), "write format record");
+    write_meta(txn, {});
     return true;
   }
   check(code, "read format record");
   MetaRecord meta;
-  decode(to_bytes(value), meta);
+  decode({to_bytes(value), key.view()}, meta);
   if (meta.format > kFormatVersion)
     throw NewerFormat("written in format " + std::to_string(meta.format) +
                       ", this program knows formats up to " + std::to_string(kFormatVersion) +
                       ": run the newer program, or restore a backup made by this one");
   if (meta.format == 0) throw CorruptValue("format 0 does not exist");
+  if (create && meta.format < kFormatVersion) write_meta(txn, meta);
   return false;
+}
+
+void Environment::write_meta(MDB_txn* txn, MetaRecord meta) const {
+  meta.format = kFormatVersion;  // rows of older ones are read as they are
+  const Key key = meta_key();
+  std::string bytes = bind(encode(meta), key.view());
+  MDB_val where = to_value(key.view());
+  MDB_val what{bytes.size(), bytes.data()};
+  check(mdb_put(txn, table(Table::meta), &where, &what, 0), "write format record");
 }
 
 std::uint64_t Environment::map_size() const {

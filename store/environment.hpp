@@ -6,6 +6,7 @@
 #include <lmdb.h>
 
 #include <array>
+#include <bitset>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,6 +45,10 @@ class Environment {
 
   MDB_env* raw() const { return env_; }
   MDB_dbi table(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
+  void write_meta(MDB_txn* txn, MetaRecord meta) const;  // in this program's format
+  // Had a row with a wrong checksum when it was opened. Perhaps the row's key is what is wrong:
+  // what is not found there may have existed.
+  bool has_unsound_rows(Table table) const { return unsound_[static_cast<std::size_t>(table)]; }
   std::uint64_t map_size() const;
   // Pages in use over pages the map can hold: the highest page ever used, less the free pages that
   // the free list names (at most kFreeListRecords of its records are read).
@@ -63,6 +68,7 @@ class Environment {
 
   MDB_env* env_ = nullptr;
   std::array<MDB_dbi, kTableCount> tables_{};
+  std::bitset<kTableCount> unsound_;
 };
 
 // A transaction that is aborted unless it was committed.

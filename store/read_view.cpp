@@ -40,7 +40,7 @@ std::vector<std::pair<std::string, WatchRecord>> ReadView::watches(AccountId acc
                 const auto name = parse_watch_key(key).canonical;
                 if (name == after) return true;
                 out.emplace_back(std::string(name), WatchRecord{});
-                decode(value, out.back().second);
+                decode({value, key}, out.back().second);
                 return out.size() < most;
               });
   return out;
@@ -63,7 +63,8 @@ std::vector<std::pair<AccountId, std::string>> ReadView::watchers(EndpointId end
   std::vector<std::pair<AccountId, std::string>> out;
   if (most == 0) return out;
   const Key prefix = endpoint_key(endpoint);
-  impl_->scan(Table::watchers, prefix, prefix, [&](ByteView key, ByteView) {
+  impl_->scan(Table::watchers, prefix, prefix, [&](ByteView key, ByteView value) {
+    check_index({value, key});
     const auto parts = parse_watcher_key(key);
     out.emplace_back(parts.account, std::string(parts.canonical));
     return out.size() < most;
@@ -79,8 +80,8 @@ std::optional<AddressRecord> ReadView::address(EndpointId endpoint,
 std::vector<AddressRecord> ReadView::addresses(EndpointId endpoint) const {
   std::vector<AddressRecord> out;
   const Key prefix = endpoint_key(endpoint);
-  impl_->scan(Table::addresses, prefix, prefix, [&](ByteView, ByteView value) {
-    decode(value, out.emplace_back());
+  impl_->scan(Table::addresses, prefix, prefix, [&](ByteView key, ByteView value) {
+    decode({value, key}, out.emplace_back());
     return true;
   });
   return out;
@@ -100,8 +101,8 @@ std::optional<CertificateRecord> ReadView::certificate(const Sha256& sha256) con
 std::vector<HistoryRecord> ReadView::history(EndpointId endpoint) const {
   std::vector<HistoryRecord> out;
   const Key prefix = endpoint_key(endpoint);
-  impl_->scan(Table::history, prefix, prefix, [&](ByteView, ByteView value) {
-    decode(value, out.emplace_back());
+  impl_->scan(Table::history, prefix, prefix, [&](ByteView key, ByteView value) {
+    decode({value, key}, out.emplace_back());
     return true;
   });
   return out;
@@ -114,7 +115,7 @@ std::vector<std::pair<Sha256, std::vector<std::uint8_t>>> ReadView::intermediate
     if (key.size() != hash.size()) throw CorruptValue("key of the wrong size");
     std::copy(key.begin(), key.end(), hash.begin());
     IntermediateRecord record;
-    decode(value, record);
+    decode({value, key}, record);
     out.emplace_back(hash, std::move(record.der));
     return true;
   });
@@ -124,7 +125,8 @@ std::vector<std::pair<Sha256, std::vector<std::uint8_t>>> ReadView::intermediate
 std::vector<DueEntry> ReadView::due(DueEntry after, UtcTime until, std::size_t most) const {
   std::vector<DueEntry> out;
   if (most == 0) return out;
-  impl_->scan(Table::due, Key(), due_key(after), [&](ByteView key, ByteView) {
+  impl_->scan(Table::due, Key(), due_key(after), [&](ByteView key, ByteView value) {
+    check_index({value, key});
     const DueEntry entry = parse_due_key(key);
     if (entry.due_utc > until) return false;
     if (entry != after) out.push_back(entry);
@@ -135,7 +137,8 @@ std::vector<DueEntry> ReadView::due(DueEntry after, UtcTime until, std::size_t m
 
 std::uint64_t ReadView::due_count(UtcTime until) const {
   std::uint64_t count = 0;
-  impl_->scan(Table::due, Key(), Key(), [&](ByteView key, ByteView) {
+  impl_->scan(Table::due, Key(), Key(), [&](ByteView key, ByteView value) {
+    check_index({value, key});
     if (parse_due_key(key).due_utc > until) return false;
     ++count;
     return true;

@@ -75,7 +75,9 @@ struct Store::Impl {
   };
 
   Impl(std::shared_ptr<Environment> opened, bool writes)
-      : environment(std::move(opened)), readers(environment) {
+      : environment(std::move(opened)),
+        readers(environment),
+        newest(environment->last_transaction()) {
     measure();
     if (writes) writer = std::thread([this] { run(); });
   }
@@ -94,13 +96,16 @@ struct Store::Impl {
   void run_singly(Jobs& jobs, const std::vector<bool>& failed);
   Attempt attempt(const Jobs& jobs, const std::vector<std::size_t>& chosen);
   CommitOutcome after_failed_commit(int code) const;
-  void apply_all(const Jobs& jobs, const std::vector<std::size_t>& chosen, Transaction& txn,
+  CommitOutcome commit(Transaction& txn, bool wrote);
+  bool apply_all(const Jobs& jobs, const std::vector<std::size_t>& chosen, Transaction& txn,
                  std::optional<std::size_t>& running);
   void measure() noexcept;
 
   std::unique_ptr<DirectoryLock> lock_file;  // given up last
   std::shared_ptr<Environment> environment;
   ReaderPool readers;
+  ChangeCounters changes;
+  std::atomic<std::uint64_t> newest;  // the last transaction that `changes` knows of
   std::atomic<double> used{0};
   mutable std::mutex mutex;
   std::condition_variable wake;
@@ -158,14 +163,13 @@ void Store::Impl::run_singly(Jobs& jobs, const std::vector<bool>& failed) {
 Store::Impl::Attempt Store::Impl::attempt(const Jobs& jobs,
                                           const std::vector<std::size_t>& chosen) {
   std::optional<std::size_t> running;
+  const auto settle = [](ChangeCounters* counters) { counters->settle(); };
+  const std::unique_ptr<ChangeCounters, decltype(settle)> settled(&changes, settle);
   try {
     Transaction txn(*environment, true);
-    apply_all(jobs, chosen, txn, running);
+    const bool wrote = apply_all(jobs, chosen, txn, running);
     running.reset();
-    const int code = txn.commit();
-    if (code != MDB_SUCCESS) return {after_failed_commit(code), {}};
-    measure();  // before the answers: who got one sees a figure that counts it
-    return {CommitOutcome::committed, {}};
+    return {commit(txn, wrote), {}};
   } catch (const MapFull&) {
     return {CommitOutcome::full, {}};
   } catch (const EnvironmentPanic&) {
@@ -175,11 +179,12 @@ Store::Impl::Attempt Store::Impl::attempt(const Jobs& jobs,
   }
 }
 
-void Store::Impl::apply_all(const Jobs& jobs, const std::vector<std::size_t>& chosen,
+bool Store::Impl::apply_all(const Jobs& jobs, const std::vector<std::size_t>& chosen,
                             Transaction& txn, std::optional<std::size_t>& running) {
   auto state = std::make_unique<ReadView::Impl>();
   state->environment = environment.get();
   state->txn = txn.raw();
+  state->changes = &changes;
   WriteView view(std::move(state));
   for (const std::size_t index : chosen) {
     running = index;
@@ -187,6 +192,18 @@ void Store::Impl::apply_all(const Jobs& jobs, const std::vector<std::size_t>& ch
     view.settle_certificates();
     if (view.impl_->full) throw MapFull("a write did not fit");
   }
+  return view.impl_->wrote;
+}
+
+CommitOutcome Store::Impl::commit(Transaction& txn, bool wrote) {
+  const std::uint64_t number = mdb_txn_id(txn.raw());
+  // A transaction that this store didn't make: a backup was restored beside the running daemon.
+  if (number != newest.load() + 1) changes.touch_everything();
+  const int code = txn.commit();
+  if (code != MDB_SUCCESS) return after_failed_commit(code);
+  newest.store(wrote ? number : number - 1);  // LMDB numbers only what changed something
+  measure();  // before the answers: who got one sees a figure that counts it
+  return CommitOutcome::committed;
 }
 
 // After an error on the page that names the newest state LMDB refuses all further work. Then what
@@ -237,6 +254,20 @@ Store::~Store() = default;
 
 ReadView Store::read() const {
   return ReadView(impl_->readers.take());
+}
+
+std::optional<Stamp> Store::stamp(const ReadView& view, const Sha256& key_hash, AccountId account,
+                                  std::string_view canonical, EndpointId endpoint) const {
+  // In this order: a commit after the view began is either under way, which the stamp shows, or
+  // already counted as the newest.
+  const auto stamp = impl_->changes.stamp(key_hash, account, canonical, endpoint);
+  if (!stamp || mdb_txn_id(view.impl_->txn) != impl_->newest.load()) return std::nullopt;
+  return stamp;
+}
+
+bool Store::unchanged(const Stamp& stamp) const {
+  return impl_->changes.unchanged(stamp) &&
+         impl_->environment->last_transaction() == impl_->newest.load();
 }
 
 void Store::submit(std::unique_ptr<WriteJob> job) {

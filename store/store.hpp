@@ -16,6 +16,7 @@
 #include "inventory/records.hpp"
 #include "inventory/schedule.hpp"
 #include "protocol/error.hpp"
+#include "store/change_counters.hpp"
 
 namespace certline::store {
 
@@ -136,6 +137,12 @@ class Store {
   ~Store();  // commits what is queued, joins the writer, closes
 
   ReadView read() const;  // throws StoreFailure when no transaction can begin
+
+  // For who keeps an answer made from these rows of `view`: unchanged() says whether it still
+  // holds, whoever wrote in between. Nothing where they are being written at this moment.
+  std::optional<Stamp> stamp(const ReadView& view, const Sha256& key_hash, AccountId account,
+                             std::string_view canonical, EndpointId endpoint) const;
+  bool unchanged(const Stamp& stamp) const;
 
   void submit(std::unique_ptr<WriteJob> job);  // thread-safe, FIFO
   // Runs a function in a write and waits for its commit; for tests and tools, never on a server

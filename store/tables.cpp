@@ -53,13 +53,9 @@ void require_size(ByteView key, std::size_t size) {
 }
 
 template <class Record>
-void require_value(ByteView value) {
+void require_value(ByteView key, ByteView value) {
   Record record;
-  decode(value, record);
-}
-
-void require_empty(ByteView value) {
-  if (!value.empty()) throw CorruptValue("index entry with a value");
+  decode({value, key}, record);
 }
 
 }  // namespace
@@ -179,31 +175,31 @@ void check_entry(Table table, ByteView key, ByteView value) {
   constexpr std::size_t kId = 8, kHash = 32, kHalfHash = 16, kAddress = 16;
   switch (table) {
     case Table::meta:
-      return require_value<MetaRecord>(value);
+      return require_value<MetaRecord>(key, value);
     case Table::accounts:
-      return require_size(key, kId), require_value<AccountRecord>(value);
+      return require_size(key, kId), require_value<AccountRecord>(key, value);
     case Table::keys:
-      return require_size(key, kHalfHash), require_value<KeyRecord>(value);
+      return require_size(key, kHalfHash), require_value<KeyRecord>(key, value);
     case Table::emails:
-      return require_value<ReferenceRecord>(value);
+      return require_value<ReferenceRecord>(key, value);
     case Table::watches:
-      return parse_watch_key(key), require_value<WatchRecord>(value);
+      return parse_watch_key(key), require_value<WatchRecord>(key, value);
     case Table::watchers:
-      return parse_watcher_key(key), require_empty(value);
+      return parse_watcher_key(key), check_index({value, key});
     case Table::endpoints:
-      return require_size(key, kId), require_value<EndpointRecord>(value);
+      return require_size(key, kId), require_value<EndpointRecord>(key, value);
     case Table::endpoint_names:
-      return require_value<ReferenceRecord>(value);
+      return require_value<ReferenceRecord>(key, value);
     case Table::addresses:
-      return require_size(key, kId + kAddress), require_value<AddressRecord>(value);
+      return require_size(key, kId + kAddress), require_value<AddressRecord>(key, value);
     case Table::certificates:
-      return require_size(key, kHash), require_value<CertificateRecord>(value);
+      return require_size(key, kHash), require_value<CertificateRecord>(key, value);
     case Table::due:
-      return parse_due_key(key), require_empty(value);
+      return parse_due_key(key), check_index({value, key});
     case Table::history:
-      return parse_history_key(key), require_value<HistoryRecord>(value);
+      return parse_history_key(key), require_value<HistoryRecord>(key, value);
     case Table::intermediates:
-      return require_size(key, kHash), require_value<IntermediateRecord>(value);
+      return require_size(key, kHash), require_value<IntermediateRecord>(key, value);
   }
 }
 

@@ -12,17 +12,28 @@ std::optional<ByteView> ReadView::Impl::get(Table table, const Key& key) const {
   if (wanted.mv_size == 0) return std::nullopt;
   MDB_val value{};
   const int code = mdb_get(txn, environment->table(table), &wanted, &value);
-  if (code == MDB_NOTFOUND) return std::nullopt;
+  if (code == MDB_NOTFOUND) {
+    must_be_sound(table);
+    return std::nullopt;
+  }
   check(code, "read");
   return to_bytes(value);
 }
 
-void ReadView::Impl::put(Table table, const Key& key, std::string_view value) {
+void ReadView::Impl::must_be_sound(Table table) const {
+  if (environment->has_unsound_rows(table))
+    throw CorruptValue(std::string("a row of ") + table_name(table) +
+                       " is damaged, perhaps this one: restore a backup");
+}
+
+void ReadView::Impl::put(Table table, const Key& key, std::string value) {
+  std::string bound = bind(std::move(value), key.view());
   MDB_val where = to_value(key.view());
-  MDB_val what{value.size(), const_cast<char*>(value.data())};
+  MDB_val what{bound.size(), bound.data()};
   const int code = mdb_put(txn, environment->table(table), &where, &what, 0);
   full = full || code == MDB_MAP_FULL || code == MDB_TXN_FULL;
   check(code, "write");
+  wrote = true;
 }
 
 bool ReadView::Impl::remove(Table table, ByteView key) {
@@ -31,6 +42,7 @@ bool ReadView::Impl::remove(Table table, ByteView key) {
   if (code == MDB_NOTFOUND) return false;
   full = full || code == MDB_MAP_FULL || code == MDB_TXN_FULL;
   check(code, "remove");
+  wrote = true;
   return true;
 }
 

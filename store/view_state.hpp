@@ -9,6 +9,7 @@
 #include <optional>
 #include <vector>
 
+#include "store/change_counters.hpp"
 #include "store/environment.hpp"
 
 namespace certline::store {
@@ -27,20 +28,23 @@ struct ReadView::Impl {
   MDB_txn* txn = nullptr;
   ReaderPool* pool = nullptr;  // null: a write transaction, owned elsewhere
   std::map<Sha256, PendingCertificate> pending;
+  ChangeCounters* changes = nullptr;  // null: a reader
+  bool wrote = false;
   bool full = false;  // some write of this transaction did not fit, whoever swallowed the exception
 
   std::optional<ByteView> get(Table table, const Key& key) const;
-  void put(Table table, const Key& key, std::string_view value);
+  void put(Table table, const Key& key, std::string value);  // as encode() made it
   void put(Table table, const Key& key) { put(table, key, {}); }
   bool remove(Table table, ByteView key);  // false: was not there
   std::uint64_t entries(Table table) const;
+  void must_be_sound(Table table) const;  // throws before something is said not to exist
 
   template <class Record>
   std::optional<Record> load(Table table, const Key& key) const {
     const auto value = get(table, key);
     if (!value) return std::nullopt;
     std::optional<Record> record(std::in_place);
-    decode(*value, *record);
+    decode({*value, key.view()}, *record);
     return record;
   }
 
@@ -52,9 +56,10 @@ struct ReadView::Impl {
     const ByteView begin = prefix.view();
     for (bool more = cursor.seek(from.view()); more; more = cursor.next()) {
       const ByteView key = cursor.key();
-      if (key.size() < begin.size() || !std::equal(begin.begin(), begin.end(), key.begin())) return;
-      if (!visit(key, cursor.value())) return;
+      if (key.size() < begin.size() || !std::equal(begin.begin(), begin.end(), key.begin())) break;
+      if (!visit(key, cursor.value())) break;
     }
+    must_be_sound(table);  // a row that should be among them may have gone elsewhere
   }
 };
 

@@ -45,6 +45,8 @@ EndpointId WriteView::new_endpoint_id() {
 void WriteView::put_key(const Sha256& key_hash, const KeyRecord& record) {
   KeyRecord whole = record;
   whole.digest = key_hash;
+  const auto before = key(key_hash);  // its count of names is of no concern to a reader
+  if (!before || before->account != record.account) impl_->changes->touch_key(key_hash);
   impl_->put(Table::keys, api_key_key(key_hash), encode(whole));
 }
 
@@ -66,6 +68,7 @@ void WriteView::remove_account(AccountId id) {
 
 void WriteView::put_watch(AccountId account, std::string_view canonical,
                           const WatchRecord& record) {
+  impl_->changes->touch_watch(account, canonical);
   const auto before = watch(account, canonical);
   if (before && before->endpoint != record.endpoint)
     impl_->remove(Table::watchers, watcher_key(before->endpoint, account, canonical).view());
@@ -76,11 +79,13 @@ void WriteView::put_watch(AccountId account, std::string_view canonical,
 void WriteView::remove_watch(AccountId account, std::string_view canonical) {
   const auto before = watch(account, canonical);
   if (!before) return;
+  impl_->changes->touch_watch(account, canonical);
   impl_->remove(Table::watchers, watcher_key(before->endpoint, account, canonical).view());
   impl_->remove(Table::watches, watch_key(account, canonical).view());
 }
 
 void WriteView::put_endpoint(const EndpointRecord& record) {
+  impl_->changes->touch_endpoint(record.id);
   const auto name = endpoint_name_key(record.host, record.port, record.starttls);
   const auto before = endpoint(record.id);
   if (before) {
@@ -99,12 +104,13 @@ void WriteView::put_endpoint(const EndpointRecord& record) {
 void WriteView::remove_endpoint(EndpointId id) {
   const auto before = endpoint(id);
   if (!before) return;
+  impl_->changes->touch_endpoint(id);
   for (const auto& record : addresses(id)) remove_address(id, record.address);
   std::vector<std::vector<std::uint8_t>> keys;
   const Key prefix = endpoint_key(id);
   impl_->scan(Table::history, prefix, prefix, [&](ByteView key, ByteView value) {
     HistoryRecord record;
-    decode(value, record);
+    decode({value, key}, record);
     count(named_by(record), {});
     keys.emplace_back(key.begin(), key.end());
     return true;

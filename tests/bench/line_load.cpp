@@ -14,8 +14,10 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <deque>
 #include <stdexcept>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace {
@@ -26,14 +28,22 @@ struct Plan {
   std::uint16_t port = 0;
   int connections = 50, pipeline = 1, line_ends = 1;
   double seconds = 3;
-  std::string request;  // "%d" becomes a number that never repeats
+  // "%d" becomes a number that never repeats, "%r" a random one below `names`; nine digits each.
+  std::string request;
+  unsigned names = 0;
+};
+
+// What was sent at one time and is not answered yet.
+struct Sent {
+  Clock::time_point at;
+  int requests = 0;
 };
 
 struct Connection {
   int fd = -1;
   std::string out;
   int line_ends = 0;
-  std::vector<Clock::time_point> sent;  // oldest first
+  std::deque<Sent> sent;  // oldest first
 };
 
 [[noreturn]] void fail(const std::string& what) {
@@ -57,7 +67,7 @@ int connect_to(std::uint16_t port) {
 
 class Load {
  public:
-  explicit Load(const Plan& plan) : plan_(plan), placeholder_(plan.request.find("%d")) {
+  explicit Load(const Plan& plan) : plan_(plan), placeholder_(plan.request.find('%')) {
     epoll_ = ::epoll_create1(0);
     connections_.resize(plan.connections);
     for (std::size_t i = 0; i < connections_.size(); ++i) {
@@ -78,17 +88,30 @@ class Load {
       for (int i = 0; i < n; ++i) receive(connections_[events[i].data.u64]);
     }
     const double took = std::chrono::duration<double>(Clock::now() - start).count();
-    std::sort(latencies_us_.begin(), latencies_us_.end());
-    const auto percentile = [this](double p) {
-      return latencies_us_.empty()
-                 ? 0.0
-                 : latencies_us_[static_cast<std::size_t>(p * double(latencies_us_.size() - 1))];
-    };
-    std::printf("rate %.0f p50_us %.0f p99_us %.0f errors %ld\n",
-                double(latencies_us_.size()) / took, percentile(0.5), percentile(0.99), errors_);
+    std::printf("rate %.0f p50_us %ld p99_us %ld errors %ld\n", double(answered_) / took,
+                percentile(0.5), percentile(0.99), errors_);
   }
 
  private:
+  static constexpr std::size_t kDigits = 9;
+  static constexpr std::string_view kOurError = "status error";
+  static constexpr std::size_t kSlowestUs = 10'000'000;
+
+  long percentile(double p) const {
+    const double wanted = p * double(answered_);
+    double seen = 0;
+    for (std::size_t us = 0; us < latencies_.size(); ++us) {
+      if ((seen += double(latencies_[us])) > wanted) return static_cast<long>(us);
+    }
+    return 0;
+  }
+
+  unsigned next_number() {
+    if (plan_.request[placeholder_ + 1] == 'd') return 100'000'000 + next_number_++;
+    random_ = random_ * 6364136223846793005 + 1442695040888963407;
+    return static_cast<unsigned>((random_ >> 32) * plan_.names >> 32);
+  }
+
   void send(Connection& c, int count) {
     c.out.clear();
     for (int i = 0; i < count; ++i) {
@@ -96,11 +119,13 @@ class Load {
         c.out += plan_.request;
       } else {
         c.out.append(plan_.request, 0, placeholder_);
-        c.out += std::to_string(100'000'000 + next_number_++);
+        c.out.append(kDigits, '0');
+        char* digit = c.out.data() + c.out.size();
+        for (unsigned n = next_number(); n > 0; n /= 10) *--digit = static_cast<char>('0' + n % 10);
         c.out.append(plan_.request, placeholder_ + 2);
       }
-      c.sent.push_back(Clock::now());
     }
+    c.sent.push_back({Clock::now(), count});
     for (std::size_t done = 0; done < c.out.size();) {
       const ssize_t n = ::send(c.fd, c.out.data() + done, c.out.size() - done, MSG_NOSIGNAL);
       if (n < 0 && errno == EAGAIN) continue;  // a few kilobytes: the peer is reading
@@ -113,30 +138,45 @@ class Load {
     const ssize_t n = ::recv(c.fd, buffer_, sizeof buffer_, 0);
     if (n < 0 && errno == EAGAIN) return;
     if (n <= 0) fail("the server closed the connection");
+    const int before = c.line_ends;
     const char* const end = buffer_ + n;
-    int complete = 0;
-    for (const char* at = buffer_; (at = static_cast<const char*>(std::memchr(
-                                        at, '\n', static_cast<std::size_t>(end - at)))) != nullptr;
-         ++at) {
-      if (++c.line_ends % plan_.line_ends == 0) ++complete;
+    for (const char* at = buffer_; at < end; ++at) {
+      // An error begins its line; one whose first bytes come later is missed, a run of them is not.
+      if (std::string_view(at, end).starts_with(kOurError) || *at == '-') ++errors_;
+      at = static_cast<const char*>(std::memchr(at, '\n', static_cast<std::size_t>(end - at)));
+      if (at == nullptr) break;
+      ++c.line_ends;
     }
-    const std::string_view text(buffer_, static_cast<std::size_t>(n));
-    if (text.find("status error") != text.npos || text.find("-ERR") != text.npos) ++errors_;
+    const int complete = c.line_ends / plan_.line_ends - before / plan_.line_ends;
+    if (complete == 0) return;
+    note_answers(c, complete);
+    send(c, complete);
+  }
+
+  void note_answers(Connection& c, int complete) {
+    answered_ += complete;
     const auto now = Clock::now();
-    for (int i = 0; i < complete; ++i) {
-      latencies_us_.push_back(std::chrono::duration<double, std::micro>(now - c.sent[i]).count());
+    while (complete > 0) {
+      Sent& oldest = c.sent.front();
+      const int these = std::min(complete, oldest.requests);
+      const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now - oldest.at);
+      latencies_[std::min(static_cast<std::size_t>(us.count()), kSlowestUs)] +=
+          static_cast<unsigned>(these);
+      complete -= these;
+      if ((oldest.requests -= these) == 0) c.sent.pop_front();
     }
-    c.sent.erase(c.sent.begin(), c.sent.begin() + complete);
-    if (complete > 0) send(c, complete);
   }
 
   const Plan plan_;
   const std::size_t placeholder_;
   int epoll_ = -1;
-  long next_number_ = 0;
+  unsigned next_number_ = 0;
+  std::uint64_t random_ = 1;
   long errors_ = 0;
   std::vector<Connection> connections_;
-  std::vector<double> latencies_us_;
+  long answered_ = 0;
+  std::vector<unsigned> latencies_ =
+      std::vector<unsigned>(kSlowestUs + 1);  // how many took so many microseconds
   char buffer_[64 * 1024];
 };
 
@@ -155,8 +195,9 @@ std::string unescape(const char* text) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc != 7) {
-    std::fprintf(stderr, "usage: line_load PORT CONNECTIONS PIPELINE LINE_ENDS SECONDS REQUEST\n");
+  if (argc != 7 && argc != 8) {
+    std::fprintf(stderr,
+                 "usage: line_load PORT CONNECTIONS PIPELINE LINE_ENDS SECONDS REQUEST [NAMES]\n");
     return 2;
   }
   Plan plan;
@@ -166,6 +207,7 @@ int main(int argc, char** argv) {
   plan.line_ends = std::atoi(argv[4]);
   plan.seconds = std::atof(argv[5]);
   plan.request = unescape(argv[6]);
+  if (argc == 8) plan.names = static_cast<unsigned>(std::atoi(argv[7]));
   try {
     Load(plan).run();
   } catch (const std::exception& failure) {

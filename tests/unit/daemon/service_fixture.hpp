@@ -46,7 +46,7 @@ struct ServiceFixture {
       for (std::size_t i = 0; i < size; ++i) out[i] = block[i % block.size()];
     }};
     service = std::make_unique<Service>(ServiceParts{
-        *store, log, gauges, [this] { return time.load(); }, std::move(entropy), "test"});
+        *store, log, gauges, [this] { return time.load(); }, std::move(entropy), "test", 4096});
   }
 
   Reply ask(std::string_view line) {
@@ -63,6 +63,12 @@ struct ServiceFixture {
   int code(std::string_view request) {
     const Reply reply = ask(request);
     return reply ? 200 : line_code(reply.error().kind);
+  }
+
+  // What is known without a look into the store, as its reply; empty for nothing.
+  std::string recalled(const std::string& domain, const std::string& key) {
+    const ExpirationReport* const report = service->recall(domain, key, *settings);
+    return report == nullptr ? "" : render_line(Reply(ReplyBody{*report}));
   }
 
   ExpirationReport expiration(const std::string& domain, const std::string& key) {

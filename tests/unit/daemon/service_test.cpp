@@ -292,3 +292,57 @@ TEST_CASE("status counts what is there") {
   CHECK(status.endpoints == 1);
   CHECK(status.uptime_s == 7);
 }
+
+TEST_CASE("a name that is well is recalled, word for word, until something about it changes") {
+  ServiceFixture f;
+  const std::string a = "a.example.org";
+  const std::string ask = "command expiration domain a.example.org apikey " + kKey;
+  const auto scan = [&] {
+    f.observe(a, 443, Starttls::none, f.seen({f.address("192.0.2.1", ScanState::ok, "leaf")}));
+  };
+  REQUIRE(f.code(add(a, kKey)) == 200);
+  f.time += 60;
+  scan();
+  CHECK(f.recalled(a, kKey).empty());  // nobody asked yet
+  const std::string said = f.line(ask);
+  CHECK(f.recalled(a, kKey) == said);
+  CHECK(f.recalled("A.example.org", kKey).empty());
+  CHECK(f.recalled(a, kOther).empty());
+
+  SECTION("time goes by: what is due is due, and expired is expired") {
+    for (const UtcTime days : {50, 79, 81}) {
+      f.time = ServiceFixture::kStart + days * kDay;
+      CHECK(f.recalled(a, kKey) == f.line(ask));
+    }
+    CHECK(f.recalled(a, kKey).find("expired_found true") != std::string::npos);
+  }
+  SECTION("a scan") {
+    f.time += 100;
+    scan();
+    CHECK(f.recalled(a, kKey).empty());
+    CHECK(f.line(ask) != said);
+    CHECK(f.recalled(a, kKey) == f.line(ask));
+  }
+  SECTION("the name is removed, by this key or another of the account") {
+    REQUIRE(f.code("command remove domain a.example.org apikey " + kKey) == 200);
+    CHECK(f.recalled(a, kKey).empty());
+    CHECK(f.code(ask) == 404);
+  }
+  SECTION("an announced leaf opens a wait") {
+    const std::string leaf = hex(pki::sha256("new leaf"));
+    REQUIRE(f.code(add(a, kKey) + " sha256 " + leaf) == 200);
+    CHECK(f.recalled(a, kKey).empty());
+    CHECK(f.line(ask).find("old_certificate_served") != std::string::npos);
+    CHECK(f.recalled(a, kKey).empty());  // a problem is told anew each time
+  }
+  SECTION("the key joins another account") {
+    REQUIRE(f.code("command claim email o@example.org apikey " + kOther) == 200);
+    REQUIRE(f.code("command claim email o@example.org apikey " + kKey) == 200);
+    CHECK(f.recalled(a, kKey).empty());
+    CHECK(f.line(ask) == said);
+  }
+  SECTION("other settings read the name anew") {
+    f.settings = make_settings(f.settings->config);
+    CHECK(f.recalled(a, kKey).empty());
+  }
+}

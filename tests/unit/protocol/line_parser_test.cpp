@@ -193,3 +193,18 @@ TEST_CASE("the examples of the table are requests once K is a key") {
     CHECK(&command_table()[command_index(*request)] == &row);
   }
 }
+
+TEST_CASE("the plainest spelling of an expiration request shows its two texts") {
+  const auto plain = plain_expiration("command expiration domain a.example.org apikey K");
+  REQUIRE(plain.has_value());
+  CHECK(plain->domain == "a.example.org");
+  CHECK(plain->key == "K");
+  for (const auto* const other :
+       {"command expiration domain a.example.org", "command expiration apikey K domain a",
+        "command  expiration domain a apikey K", "Command expiration domain a apikey K",
+        "command expiration domain a  apikey K", "command scan domain a apikey K", ""}) {
+    CHECK_FALSE(plain_expiration(other));
+  }
+  // More pairs stay part of the key's text, which then is nobody's key.
+  CHECK(plain_expiration("command expiration domain a apikey K wait 3")->key == "K wait 3");
+}

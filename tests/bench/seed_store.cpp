@@ -1,0 +1,95 @@
+// Fills a new store with names that were scanned a moment ago and are well: n000000000.example.org
+// and so on, each an endpoint of its own with one address, all watched by one key. The certificate
+// is made of zeros: nothing that is measured reads it.
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <ctime>
+#include <string>
+
+#include "pki/digest.hpp"
+#include "store/store.hpp"
+
+namespace {
+
+using namespace certline;
+
+constexpr std::uint32_t kNamesPerCommit = 20'000;
+constexpr UtcTime kDay = 86'400;
+
+struct Seed {
+  Sha256 key_hash;
+  AccountId account = 0;
+  UtcTime now = 0;
+};
+
+AddressRecord address_record(std::uint32_t number, const Seed& seed) {
+  AddressRecord address;
+  address.address = IpAddress::v4(0x7f000001 + number);
+  address.state = ScanState::ok;
+  address.trusted = true;
+  address.chain = {Sha256{}};
+  address.not_before_utc = seed.now - 10 * kDay;
+  address.not_after_utc = seed.now + 80 * kDay;
+  address.protocol = "TLSv1.3";
+  address.cipher = "TLS_AES_128_GCM_SHA256";
+  address.first_seen_utc = address.last_scan_utc = address.state_since_utc = seed.now;
+  return address;
+}
+
+void add_name(store::WriteView& view, std::uint32_t number, const Seed& seed) {
+  char name[32];
+  std::snprintf(name, sizeof name, "n%09u.example.org", number);
+  EndpointRecord endpoint;
+  endpoint.id = view.new_endpoint_id();
+  endpoint.host = name;
+  endpoint.watchers = 1;
+  endpoint.last_scan_utc = seed.now;
+  endpoint.next_scan_utc = seed.now + kDay + number % kDay;
+  endpoint.addresses = 1;
+  endpoint.certificate_found = endpoint.trusted = true;
+  endpoint.not_after_utc = seed.now + 80 * kDay;
+  endpoint.renewal_due_utc = seed.now + 50 * kDay;
+  endpoint.problem = ScanState::ok;
+  view.put_endpoint(endpoint);
+  view.put_address(endpoint.id, address_record(number, seed), {{Sha256{}, {0}}}, seed.now);
+  WatchRecord watch;
+  watch.id = {static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(number >> 8),
+              static_cast<std::uint8_t>(number >> 16), static_cast<std::uint8_t>(number >> 24)};
+  watch.endpoint = endpoint.id;
+  watch.added_by = seed.key_hash;
+  watch.created_utc = seed.now;
+  view.put_watch(seed.account, name, watch);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::fprintf(stderr, "usage: seed_store DIRECTORY NAMES KEY\n");
+    return 2;
+  }
+  const auto names = static_cast<std::uint32_t>(std::atol(argv[2]));
+  auto store = store::Store::open({argv[1], 16ull << 30, false});
+  if (!store) {
+    std::fprintf(stderr, "seed_store: %s\n", store.error().detail.c_str());
+    return 1;
+  }
+  Seed seed{pki::sha256(argv[3]), 0, std::time(nullptr)};
+  for (std::uint32_t done = 0; done < names; done += kNamesPerCommit) {
+    const auto outcome = (*store)->write([&](store::WriteView& view) {
+      if (done == 0) {
+        seed.account = view.new_account_id();
+        view.put_account({seed.account, "", seed.now});
+      }
+      const std::uint32_t end = std::min(names, done + kNamesPerCommit);
+      for (std::uint32_t i = done; i < end; ++i) add_name(view, i, seed);
+      view.put_key(seed.key_hash, {seed.account, seed.now, end, {}});
+    });
+    if (outcome != store::CommitOutcome::committed) {
+      std::fprintf(stderr, "seed_store: a commit failed\n");
+      return 1;
+    }
+  }
+  return 0;
+}

@@ -1,0 +1,124 @@
+// Stamps: what was read before counts as unchanged until something it rests on is written, by this
+// store or by another process.
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "samples.hpp"
+#include "store/environment.hpp"
+
+using namespace certline;
+using namespace certline::store;
+using namespace certline::store::test;
+
+namespace {
+
+const std::string kName = "a.example.org";
+
+struct Watched {
+  Scratch scratch;
+  std::unique_ptr<Store> store = Store::open(settings(scratch / "s")).value();
+  Sha256 key = hash(1);
+  AccountId account = 0;
+  EndpointRecord endpoint;
+
+  Watched() {
+    REQUIRE(store->write([&](WriteView& view) {
+      account = view.new_account_id();
+      view.put_account({account, "", 1});
+      view.put_key(key, {account, 1, 1, {}});
+      endpoint.id = view.new_endpoint_id();
+      endpoint.host = kName;
+      endpoint.watchers = 1;
+      view.put_endpoint(endpoint);
+      view.put_watch(account, kName, sample_watch(endpoint.id));
+    }) == CommitOutcome::committed);
+  }
+
+  Stamp stamp() {
+    const auto stamp = store->stamp(store->read(), key, account, kName, endpoint.id);
+    REQUIRE(stamp.has_value());
+    REQUIRE(store->unchanged(*stamp));
+    return *stamp;
+  }
+  bool survives(const std::function<void(WriteView&)>& apply) {
+    const Stamp before = stamp();
+    store->write(apply);
+    return store->unchanged(before);
+  }
+};
+
+}  // namespace
+
+TEST_CASE("a stamp ends with a write to its key, its watch or its endpoint") {
+  Watched w;
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_endpoint(w.endpoint); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_endpoint(w.endpoint.id); }));
+  CHECK_FALSE(w.survives(
+      [&](WriteView& view) { view.put_watch(w.account, kName, sample_watch(w.endpoint.id)); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_watch(w.account, kName); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_key(w.key, {99, 1, 1, {}}); }));
+}
+
+TEST_CASE("a stamp outlives writes to other rows, and a key's new count of names") {
+  Watched w;
+  CHECK(w.survives([](WriteView&) {}));
+  CHECK(w.survives([&](WriteView& view) { view.put_key(w.key, {w.account, 1, 2, {}}); }));
+  CHECK(w.survives([&](WriteView& view) {
+    EndpointRecord other = w.endpoint;
+    other.id = view.new_endpoint_id();
+    other.host = "b.example.org";
+    view.put_endpoint(other);
+    view.put_watch(w.account, other.host, sample_watch(other.id));
+    view.put_key(hash(0x02000000), {w.account, 1, 0, {}});
+  }));
+}
+
+TEST_CASE("a write that fails ends a stamp, too: needlessly, but never the other way") {
+  Watched w;
+  CHECK_FALSE(w.survives([&](WriteView& view) {
+    view.put_endpoint(w.endpoint);
+    throw std::runtime_error("changed my mind");
+  }));
+  w.stamp();
+}
+
+TEST_CASE("while a row is being written no stamp is given and none holds") {
+  Watched w;
+  const Stamp before = w.stamp();
+  w.store->write([&](WriteView& view) {
+    view.put_endpoint(w.endpoint);
+    std::thread([&] {
+      CHECK_FALSE(w.store->unchanged(before));
+      CHECK_FALSE(w.store->stamp(w.store->read(), w.key, w.account, kName, w.endpoint.id));
+    }).join();
+  });
+  w.stamp();
+}
+
+TEST_CASE("a view from before a commit gives no stamp") {
+  Watched w;
+  const ReadView view = w.store->read();
+  REQUIRE(w.store->stamp(view, w.key, w.account, kName, w.endpoint.id));
+  w.store->write([&](WriteView& writing) { writing.put_endpoint(w.endpoint); });
+  CHECK_FALSE(w.store->stamp(view, w.key, w.account, kName, w.endpoint.id));
+}
+
+TEST_CASE("what somebody else committed ends every stamp") {
+  Watched w;
+  const Stamp before = w.stamp();
+  {
+    // As another process would: past this store's writer.
+    const auto environment =
+        Environment::open(w.scratch / "s", 0, Environment::Mode::read_write).value();
+    Transaction txn(*environment, true);
+    const std::string value = encode(ReferenceRecord{7});
+    MDB_val key{4, const_cast<char*>("mail")}, put{value.size(), const_cast<char*>(value.data())};
+    REQUIRE(mdb_put(txn.raw(), environment->table(Table::emails), &key, &put, 0) == MDB_SUCCESS);
+    REQUIRE(txn.commit() == MDB_SUCCESS);
+  }
+  CHECK_FALSE(w.store->unchanged(before));
+  CHECK_FALSE(w.store->stamp(w.store->read(), w.key, w.account, kName, w.endpoint.id));
+  w.store->write([](WriteView& view) { view.new_account_id(); });
+  CHECK_FALSE(w.store->unchanged(before));
+  w.stamp();
+}

@@ -153,3 +153,16 @@ TEST_CASE("keys sort as their parts do") {
   CHECK_THROWS_AS(parse_due_key(account_key(1).view()), CorruptValue);
   CHECK_THROWS_AS(email_key(std::string(512, 'a')), StoreFailure);
 }
+
+TEST_CASE("a value counts under its own key only") {
+  const Key here = account_key(1), there = account_key(3);  // one bit apart
+  const std::string value = bind(encode(sample_watch()), here.view());
+  WatchRecord back;
+  decode({view(value), here.view()}, back);
+  CHECK(same(back, sample_watch()));
+  CHECK_THROWS_AS(decode({view(value), there.view()}, back), CorruptValue);
+  const std::string index = bind({}, here.view());
+  CHECK_NOTHROW(check_index({view(index), here.view()}));
+  CHECK_THROWS_AS(check_index({view(index), there.view()}), CorruptValue);
+  CHECK_THROWS_AS(check_index({view(value), here.view()}), CorruptValue);
+}

@@ -272,7 +272,8 @@ TEST_CASE("a store of a newer format, or without its format record, is refused u
   const auto newer = Store::open(settings(scratch / "s"));
   REQUIRE_FALSE(newer.has_value());
   CHECK(newer.error().kind == ErrorKind::refused);
-  CHECK(newer.error().detail.find("format 2") != std::string::npos);
+  CHECK(newer.error().detail.find("format " + std::to_string(kFormatVersion + 1)) !=
+        std::string::npos);
   CHECK(file_bytes(scratch / "s/data.mdb") == before);
 
   Store::open(settings(scratch / "t")).value();
@@ -331,4 +332,31 @@ TEST_CASE(
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
+}
+
+TEST_CASE(
+    "a store of format 1 is read, and becomes one of format 2 when it is opened for writing") {
+  const Scratch scratch;
+  const std::string path = scratch / "s";
+  Store::open(settings(path)).value()->write([](WriteView& view) {
+    view.put_endpoint(sample_endpoint(7));
+  });
+  MetaRecord old{1, 1, 8};
+  overwrite(path, Table::meta, meta_key(), encode(old));
+  overwrite(path, Table::endpoints, endpoint_key(7), encode(sample_endpoint(7)));
+  overwrite(path, Table::due, due_key({sample_endpoint(7).next_scan_utc, 7}), "");
+  {
+    const auto store = Store::open(settings(path)).value();
+    CHECK(same(store->read().endpoint(7).value(), sample_endpoint(7)));
+    CHECK(store->read().due({}, 1'800'000'000, 9).size() == 1);
+    CHECK(store->write([](WriteView& view) { CHECK(view.new_endpoint_id() == 8); }) ==
+          CommitOutcome::committed);
+  }
+  const auto environment = Environment::open(path, 0, Environment::Mode::read_only).value();
+  const Transaction txn(*environment, false);
+  Cursor cursor(txn.raw(), environment->table(Table::meta));
+  REQUIRE(cursor.first());
+  MetaRecord meta;
+  decode({cursor.value(), meta_key().view()}, meta);
+  CHECK(meta.format == 2);
 }

@@ -14,6 +14,10 @@ inline IpAddress target_address(int i) {
   return IpAddress::v4(kFirstAddress + static_cast<std::uint32_t>(i));
 }
 
+inline std::uint32_t port_offset(std::uint32_t v4) {
+  return (v4 - kFirstAddress) % kPorts;
+}
+
 // Where a tenth is silent, it is these: spread evenly, as in a list of names.
 inline bool is_silent(std::uint32_t v4) {
   return (v4 - kFirstAddress) % 10 == 9;

@@ -3,8 +3,9 @@ remembered from another target.
 
 Two farms: a hundred chains, one per port, that nginx loads once; and ten thousand leaves, one per
 address, that it reads from a file with each connection, which costs the server more than the scan
-costs the client. The peers are a bare OpenSSL loop (connect, shake hands, verify, close; as many
-threads as the scanner has) and openssl s_client under xargs.
+costs the client. All trust the same file, as users do: the system's roots and the farm's. The peers
+are a bare OpenSSL loop (connect, shake hands, verify, close; as many threads as the scanner has)
+and openssl s_client under xargs, which reads that file for each connection.
 """
 
 import contextlib
@@ -27,6 +28,7 @@ GROWTH = (100, 500, 1_000, 2_000, 5_000)
 PORTS = 100  # as addresses.hpp has it
 CORES = os.cpu_count()
 S_CLIENTS = 1_000  # of the 10,000: they would take minutes
+SYSTEM_ROOTS = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 DELAY_S, DEADLINE_S = 0.2, 10
 PATIENT_S = 60  # where no target is silent: a busy machine is slow, but scans them all
 DEFAULT_CONCURRENCY = 512
@@ -76,13 +78,15 @@ class Farm:
     def __init__(self, directory):
         self.directory = directory
         self.chains = directory / "chains"
-        self.root = self.chains / "root.pem"
+        self.trust = directory / "trust.pem"
         self.ports = free_ports(PORTS + 2)
         self.own_leaf_port, self.slow_port = self.ports + PORTS, self.ports + PORTS + 1
 
     def __enter__(self):
         self.chains.mkdir()
         subprocess.run([BINARIES / "make_chains", self.chains, str(SCANS)], check=True)
+        roots = [SYSTEM_ROOTS, self.chains / "root.pem"]
+        self.trust.write_text("".join(file.read_text() for file in roots))
         listen = lambda port: f"listen 0.0.0.0:{port} ssl backlog=8192 reuseport;"
         shared = "".join(f"server {{ {listen(self.ports + i)} ssl_certificate "
                          f"{self.chains}/port{i}.pem; return 204; }}\n" for i in range(PORTS))
@@ -102,7 +106,7 @@ http {{ access_log off; ssl_session_cache off; ssl_session_tickets off;
         with contextlib.ExitStack() as stack:
             stack.enter_context(Server(["nginx", "-p", self.directory, "-c", conf, "-e", "stderr"],
                                        self.own_leaf_port))
-            stack.enter_context(Server([BINARIES / "slow_relay", self.slow_port, self.own_leaf_port,
+            stack.enter_context(Server([BINARIES / "slow_relay", self.slow_port, self.ports,
                                         int(DELAY_S * 1000)], self.slow_port))
             self.servers = stack.pop_all()
         return self
@@ -113,7 +117,7 @@ http {{ access_log off; ssl_session_cache off; ssl_session_tickets off;
     def scan(self, kind, in_flight, port=None, silent=0):
         """Over the hundred ports, or of one port."""
         deadline = DEADLINE_S if silent else PATIENT_S
-        process = subprocess.Popen([BINARIES / "scan_load", kind, self.root,
+        process = subprocess.Popen([BINARIES / "scan_load", kind, self.trust,
                                     str(port or self.ports),
                                     str(1 if port else PORTS), str(SCANS), str(in_flight),
                                     str(deadline * 1000)],
@@ -142,7 +146,7 @@ def s_client_rate(farm):
     names.write_text("".join(f"{address(i)}:{farm.ports + i % PORTS}\n" for i in range(S_CLIENTS)))
     started = time.monotonic()
     subprocess.run(["xargs", "-a", names, "-P8", "-I{}", "openssl", "s_client", "-connect",
-                    "{}", "-CAfile", farm.root, "-verify_return_error"],
+                    "{}", "-CAfile", farm.trust, "-verify_return_error"],
                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                    check=True)
     return {"rate": S_CLIENTS / (time.monotonic() - started)}
@@ -214,7 +218,7 @@ limits.names_per_key = 1000000
 [scanner]
 allow = ["127.0.0.0/8"]
 special_names = true
-trust_file = "{farm.root}"
+trust_file = "{farm.trust}"
 concurrency = {concurrency}
 timeout_ms = {(DEADLINE_S if silent else PATIENT_S) * 1000}
 """

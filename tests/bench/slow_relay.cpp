@@ -1,5 +1,6 @@
-// A front for a TLS server: each connection waits a while and is then passed on to the same address
-// at the server's port. Some addresses accept and never say anything. One thread; ends on SIGTERM.
+// A front for the farm of a hundred ports: each connection waits a while and is then passed on to
+// the same address, at the port whose certificate covers it. Some addresses accept and never say
+// anything. One thread; ends on SIGTERM.
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -27,7 +28,7 @@ using asio::ip::tcp;
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
 
 struct Plan {
-  std::uint16_t listen = 0, server = 0;
+  std::uint16_t listen = 0, first_server = 0;
   std::chrono::milliseconds delay{0};
 };
 
@@ -66,7 +67,9 @@ awaitable<void> serve(tcp::socket client, Plan plan) {
   asio::steady_timer delay(executor, plan.delay);
   std::tie(error) = co_await delay.async_wait(kNoThrow);
   const auto pair = std::make_shared<Pair>(Pair{std::move(client), tcp::socket(executor)});
-  std::tie(error) = co_await pair->server.async_connect({own.address(), plan.server}, kNoThrow);
+  const auto port = static_cast<std::uint16_t>(
+      plan.first_server + certline::bench::port_offset(own.address().to_v4().to_uint()));
+  std::tie(error) = co_await pair->server.async_connect({own.address(), port}, kNoThrow);
   if (error) co_return;
   pair->client.set_option(tcp::no_delay(true), error);
   pair->server.set_option(tcp::no_delay(true), error);
@@ -89,7 +92,7 @@ awaitable<void> accept(tcp::acceptor& acceptor, Plan plan) {
 
 int main(int argc, char** argv) {
   if (argc != 4) {
-    std::fprintf(stderr, "usage: slow_relay PORT SERVER_PORT DELAY_MS\n");
+    std::fprintf(stderr, "usage: slow_relay PORT FIRST_SERVER_PORT DELAY_MS\n");
     return 2;
   }
   const Plan plan{static_cast<std::uint16_t>(std::atoi(argv[1])),

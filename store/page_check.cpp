@@ -118,10 +118,11 @@ class Walk {
     reached_.resize(pages_);
   }
 
-  void run() {
+  std::bitset<kTableCount> run() {
     reached_[0] = reached_[1] = true;
     walk(meta_.free, Kind::free);
     walk(meta_.main, Kind::main);
+    return unsound_;
   }
 
  private:
@@ -234,6 +235,8 @@ class Walk {
       require(node.kind == kTable && node.data_size == Tree::kSize, "something that is no table");
       const Tree tree = Tree::at(page, node.data);
       require(tree.flags == 0, "a table of another kind");
+      running_ = 0;
+      while (running_ < kTableCount && !names(node.key, static_cast<Table>(running_))) ++running_;
       return walk(tree, Kind::table);
     }
     require(node.kind == kPlain || node.kind == kBig, "an entry of an impossible kind");
@@ -250,7 +253,13 @@ class Walk {
       below.overflows += count;
       value = page_at(first, count).subspan(kPageHeader, node.data_size);
     }
-    if (below.kind == Kind::free) walk_free_list(value, node.key);
+    if (below.kind == Kind::free) return walk_free_list(value, node.key);
+    if (running_ < kTableCount && !is_sound({value, node.key})) unsound_.set(running_);
+  }
+
+  static bool names(Bytes key, Table table) {
+    const std::string_view name = table_name(table);
+    return std::equal(key.begin(), key.end(), name.begin(), name.end());
   }
 
   void walk_free_list(Bytes value, Bytes key) {
@@ -271,6 +280,8 @@ class Walk {
   std::size_t size_;
   std::uint64_t pages_;
   std::vector<bool> reached_;
+  std::size_t running_ = kTableCount;  // the table that is being walked
+  std::bitset<kTableCount> unsound_;
 };
 
 }  // namespace
@@ -288,7 +299,7 @@ void check_meta_pages(const std::string& data_file) {
   }
 }
 
-void check_pages(const std::string& data_file, const Environment& environment) {
+std::bitset<kTableCount> check_pages(const std::string& data_file, const Environment& environment) {
   for (int i = 0; i < kTries; ++i) {
     const Transaction snapshot(environment, false);
     const Mapping file(data_file);

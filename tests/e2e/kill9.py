@@ -55,8 +55,8 @@ class Storm:
             thread.join()
 
 
-def names_of(line, client):
-    key, names, after = KEY.format(client=client), [], ""
+def names_of(line, key):
+    names, after = [], ""
     while True:
         reply = line.request(f"command domains apikey {key}{after}")
         if reply.code == 401:
@@ -70,7 +70,7 @@ def names_of(line, client):
 
 def consistent(daemon, line):
     """Every name that is listed can be asked for, and the counts are those of the lists."""
-    everything = [names_of(line, client) for client in range(CLIENTS)]
+    everything = [names_of(line, KEY.format(client=client)) for client in range(CLIENTS)]
     for client, names in enumerate(everything):
         equal(names, sorted(set(names)), "a list is ascending, without doubles")
         for name in names[::17]:
@@ -133,4 +133,5 @@ def backup_in_the_storm(directory):
               "what was there before the restore")
 
 
-main(killed_fifty_times, backup_in_the_storm)
+if __name__ == "__main__":
+    main(killed_fifty_times, backup_in_the_storm)

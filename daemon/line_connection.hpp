@@ -23,6 +23,7 @@ struct ConnectionHost {
   SourceLimits& sources;
   std::span<char> read_buffer;  // one for all connections of the thread
   std::string spare_output;     // memory that a connection borrows while it answers
+  store::Store::Jobs writes;    // of this turn, submitted at its end
   virtual const SettingsPtr& settings() const = 0;
   // Asks for endpoint_scanned() on the connection, once.
   virtual void wait_for(EndpointId endpoint, std::uint64_t connection) = 0;

@@ -213,6 +213,10 @@ class ServerThread final : public ConnectionHost, private EventLoop::Listener {
     }
   }
 
+  void on_turn_end() override {
+    if (!writes.empty()) service.parts().store.submit(std::exchange(writes, {}));
+  }
+
   void accept_some(std::size_t index) {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       tcp::endpoint peer;
@@ -305,6 +309,11 @@ LineServer::LineServer(Service& service, Log& log, Gauges& gauges, SettingsPtr s
   for (unsigned i = 0; i < count; ++i) {
     threads_.push_back(std::make_unique<ServerThread>(service, log, sources_, gauges, settings_));
   }
+  std::vector<std::shared_ptr<EventLoop>> loops;
+  for (const auto& thread : threads_) loops.push_back(thread->loop);
+  service.parts().store.after_each_commit([loops = std::move(loops)] {
+    for (const auto& loop : loops) loop->wake_for_work();
+  });
 }
 
 LineServer::~LineServer() = default;

@@ -48,6 +48,7 @@ struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
   std::unique_ptr<Dispatcher> dispatcher;
   std::uint32_t concurrency;
   std::atomic<bool> tick_requested{false};
+  std::atomic<bool> busy{false};  // as many scans under way as may be
   std::thread thread;
 };
 
@@ -142,6 +143,7 @@ void ScanDriver::Impl::tick() {
         launch(id, view);
       }
     }
+    busy = dispatcher->in_flight() >= concurrency;
     parts.service.parts().gauges.scans_in_flight.store(dispatcher->in_flight());
   } catch (const std::exception& failure) {
     parts.service.parts().log.write_limited(LogLevel::error, "schedule_failed",
@@ -195,7 +197,7 @@ void ScanDriver::start() {
 }
 
 void ScanDriver::wake() {
-  impl_->request_tick();
+  if (!impl_->busy) impl_->request_tick();  // otherwise the next scan that ends looks again
 }
 
 void ScanDriver::set_concurrency(std::uint32_t concurrency) {

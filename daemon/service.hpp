@@ -70,7 +70,10 @@ class Service {
   const ExpirationReport* recall(std::string_view domain, std::string_view key,
                                  const Settings& settings) const;
 
-  // For requests with is_write().
+  // For requests with is_write(): what is to be submitted to the store. Several made in one turn
+  // go together.
+  std::unique_ptr<store::WriteJob> write_job(const Request& request, SettingsPtr settings,
+                                             Answer answer) const;
   void write(const Request& request, SettingsPtr settings, Answer answer);
 
   UtcTime now() const { return parts_.clock(); }

@@ -1,6 +1,7 @@
 // The writing half of the service: one job per kind of request. A job decides inside the write
 // transaction, so that quota, ownership and idempotence hold whatever runs beside it.
 #include <algorithm>
+#include <stdexcept>
 #include <type_traits>
 
 #include "daemon/service.hpp"
@@ -292,17 +293,24 @@ class RequestJob final : public store::WriteJob {
 
 }  // namespace
 
-void Service::write(const Request& request, SettingsPtr settings, Answer answer) {
-  std::visit(
-      [&](const auto& kind) {
+std::unique_ptr<store::WriteJob> Service::write_job(const Request& request, SettingsPtr settings,
+                                                    Answer answer) const {
+  return std::visit(
+      [&](const auto& kind) -> std::unique_ptr<store::WriteJob> {
         using Kind = std::decay_t<decltype(kind)>;
         if constexpr (std::is_same_v<Kind, AddDomain> || std::is_same_v<Kind, ClaimKey> ||
                       std::is_same_v<Kind, RemoveDomain> || std::is_same_v<Kind, ScanDomain>) {
-          parts_.store.submit(std::make_unique<RequestJob<Kind>>(*this, kind, std::move(settings),
-                                                                 std::move(answer)));
+          return std::make_unique<RequestJob<Kind>>(*this, kind, std::move(settings),
+                                                    std::move(answer));
+        } else {
+          throw std::logic_error("this request writes nothing");
         }
       },
       request);
+}
+
+void Service::write(const Request& request, SettingsPtr settings, Answer answer) {
+  parts_.store.submit(write_job(request, std::move(settings), std::move(answer)));
 }
 
 }  // namespace certline::daemon

@@ -7,6 +7,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <chrono>
@@ -14,6 +15,7 @@
 #include <cstring>
 #include <deque>
 #include <future>
+#include <iterator>
 #include <mutex>
 #include <thread>
 
@@ -23,7 +25,7 @@
 namespace certline::store {
 namespace {
 
-using Jobs = std::vector<std::unique_ptr<WriteJob>>;
+using Jobs = Store::Jobs;
 
 constexpr std::size_t kBatchJobs = 1024;
 constexpr std::chrono::minutes kReaderCheckInterval{1};
@@ -110,6 +112,8 @@ struct Store::Impl {
   mutable std::mutex mutex;
   std::condition_variable wake;
   std::deque<std::unique_ptr<WriteJob>> queue;
+  std::mutex after_mutex;
+  std::vector<std::function<void()>> after;
   bool stopping = false;
   std::chrono::steady_clock::time_point readers_checked = std::chrono::steady_clock::now();
   std::thread writer;
@@ -120,6 +124,9 @@ void Store::Impl::run() {
     Jobs jobs = wait_for_jobs();
     if (jobs.empty()) return;
     run_batch(jobs);
+    jobs.clear();
+    const std::lock_guard lock(after_mutex);
+    for (const auto& call : after) call();
   }
 }
 
@@ -271,12 +278,26 @@ bool Store::unchanged(const Stamp& stamp) const {
 }
 
 void Store::submit(std::unique_ptr<WriteJob> job) {
-  if (!impl_->writer.joinable()) return job->done(CommitOutcome::failed);  // opened read-only
+  Jobs jobs;
+  jobs.push_back(std::move(job));
+  submit(std::move(jobs));
+}
+
+void Store::submit(Jobs jobs) {
+  if (!impl_->writer.joinable()) {  // opened read-only
+    for (const auto& job : jobs) job->done(CommitOutcome::failed);
+    return;
+  }
   {
     const std::lock_guard lock(impl_->mutex);
-    impl_->queue.push_back(std::move(job));
+    std::ranges::move(jobs, std::back_inserter(impl_->queue));
   }
   impl_->wake.notify_one();
+}
+
+void Store::after_each_commit(std::function<void()> call) {
+  const std::lock_guard lock(impl_->after_mutex);
+  impl_->after.push_back(std::move(call));
 }
 
 CommitOutcome Store::write(const std::function<void(WriteView&)>& apply) {

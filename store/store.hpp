@@ -144,7 +144,11 @@ class Store {
                              std::string_view canonical, EndpointId endpoint) const;
   bool unchanged(const Stamp& stamp) const;
 
+  using Jobs = std::vector<std::unique_ptr<WriteJob>>;
   void submit(std::unique_ptr<WriteJob> job);  // thread-safe, FIFO
+  void submit(Jobs jobs);                      // these in a row
+  // `call` is called on the writer thread after the last done() of each commit, from now on.
+  void after_each_commit(std::function<void()> call);
   // Runs a function in a write and waits for its commit; for tests and tools, never on a server
   // thread.
   CommitOutcome write(const std::function<void(WriteView&)>& apply);

@@ -26,7 +26,7 @@ def build():
                     ROOT / "packaging/test-packages.txt"], check=True)
     subprocess.run(["cmake", "--preset", "bench"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     subprocess.run(["cmake", "--build", "--preset", "bench", "--target", "certlined", "line_load",
-                    "scan_load", "make_chains", "slow_relay"], cwd=ROOT, check=True,
+                    "scan_load", "seed_store", "make_chains", "slow_relay"], cwd=ROOT, check=True,
                    stdout=subprocess.DEVNULL)
 
 
@@ -34,9 +34,10 @@ def figures(text):
     return {name: float(value) for name, value in re.findall(r"(\w+) ([\d.]+)", text)}
 
 
-def load(port, pipeline, line_ends, seconds, request):
+def load(port, pipeline, line_ends, seconds, request, names=0):
     done = subprocess.run([BINARIES / "line_load", str(port), str(CONNECTIONS), str(pipeline),
-                           str(line_ends), str(seconds), request], capture_output=True, text=True)
+                           str(line_ends), str(seconds), request, str(names)],
+                          capture_output=True, text=True)
     if done.returncode != 0:
         sys.exit(f"line_load failed: {done.stderr}")
     result = figures(done.stdout)
@@ -64,6 +65,12 @@ def redis(directory, *arguments):
 
 
 def bulk(*words):
-    """A Redis command; line_load puts nine digits in the place of %d."""
+    """A Redis command; line_load puts nine digits in the place of %d or %r."""
     return f"*{len(words)}\\r\\n" + "".join(
-        f"${len(w.replace('%d', 'nnnnnnnnn'))}\\r\\n{w}\\r\\n" for w in words)
+        f"${len(re.sub('%[dr]', 'nnnnnnnnn', w))}\\r\\n{w}\\r\\n" for w in words)
+
+
+def private_mib(pid):
+    """What is the process's own. Pages of the mapped store are the kernel's cache of a file."""
+    text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Anonymous:\s+(\d+) kB", text, re.M)[1]) / 1024

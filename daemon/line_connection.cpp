@@ -137,16 +137,29 @@ void LineConnection::log_request(const Request& request, const ApiKey* key) {
 }
 
 bool LineConnection::recall(std::string_view line, Clock::time_point now, std::string& out) {
-  const auto asked = plain_expiration(line);
-  if (!asked || host_.log.enabled(LogLevel::debug)) return false;
+  if (host_.log.enabled(LogLevel::debug)) return false;
   const Settings& settings = *host_.settings();
-  const auto answer = host_.service.recall(asked->domain, asked->key, settings);
-  if (!answer) return false;
-  // A request that may not come now takes the long way, which says so.
-  if (host_.sources.request(source_, asked->key, settings.config.rates, now) > 0) {
-    return false;
+  const std::string_view reply = host_.recent.find(line, settings.generation, host_.service.now());
+  if (!reply.empty() && is_exempt(source_, settings.config.rates)) {
+    out += reply;
+    return true;
   }
-  append_line(out, *answer);
+  const auto asked = plain_expiration(line);
+  if (!asked) return false;
+  const Service::Recalled* older = nullptr;
+  if (reply.empty()) {
+    older = host_.service.recall(asked->domain, asked->key, settings);
+    if (older == nullptr) return false;
+  }
+  // A request that may not come now takes the long way, which says so.
+  if (host_.sources.request(source_, asked->key, settings.config.rates, now) > 0) return false;
+  if (older == nullptr) {
+    out += reply;
+    return true;
+  }
+  const std::size_t start = out.size();
+  append_line(out, older->report);
+  host_.recent.keep(line, std::string_view(out).substr(start), older->basis);
   return true;
 }
 

@@ -24,6 +24,7 @@ struct ConnectionHost {
   std::span<char> read_buffer;  // one for all connections of the thread
   std::string spare_output;     // memory that a connection borrows while it answers
   store::Store::Jobs writes;    // of this turn, submitted at its end
+  RecentAnswers recent;
   virtual const SettingsPtr& settings() const = 0;
   // Asks for endpoint_scanned() on the connection, once.
   virtual void wait_for(EndpointId endpoint, std::uint64_t connection) = 0;
@@ -32,7 +33,11 @@ struct ConnectionHost {
 
  protected:
   ConnectionHost(Service& s, Log& l, SourceLimits& limits)
-      : loop(std::make_shared<EventLoop>()), service(s), log(l), sources(limits) {}
+      : loop(std::make_shared<EventLoop>()),
+        service(s),
+        log(l),
+        sources(limits),
+        recent(s.parts().store) {}
 };
 
 class LineConnection : public std::enable_shared_from_this<LineConnection>, private LineMemory {

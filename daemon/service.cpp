@@ -63,22 +63,26 @@ Service::Read Service::read(const Request& request, const Settings& settings,
   }
 }
 
-const ExpirationReport* Service::recall(std::string_view domain, std::string_view key,
-                                        const Settings& settings) const {
+const Service::Recalled* Service::recall(std::string_view domain, std::string_view key,
+                                         const Settings& settings) const {
   const auto answer = answers_.find(domain, key);
   if (!answer || answer->rules != settings.generation || !parts_.store.unchanged(answer->stamp)) {
     return nullptr;
   }
-  thread_local ExpirationReport report;
+  thread_local Recalled recalled;
+  ExpirationReport& report = recalled.report;
+  const UtcTime now = parts_.clock();
   report.domain = domain;
   report.problem = problem_name(answer->problem);
   report.trusted = answer->trusted;
   report.addresses = answer->addresses;
   report.last_scan_utc = answer->last_scan_utc;
   report.next_scan_utc = answer->next_scan_utc;
-  set_dates(report, answer->certificate_found, answer->not_after_utc, answer->renewal_due_utc,
-            parts_.clock());
-  return &report;
+  set_dates(report, answer->certificate_found, answer->not_after_utc, answer->renewal_due_utc, now);
+  recalled.basis = {answer->stamp, answer->rules, now,
+                    dates_hold_until(answer->certificate_found, answer->not_after_utc,
+                                     answer->renewal_due_utc, now)};
+  return &recalled;
 }
 
 void Service::remember(const GetExpiration& request, const ExpirationReport& report,

@@ -12,6 +12,7 @@
 #include "daemon/config.hpp"
 #include "daemon/entropy.hpp"
 #include "daemon/log.hpp"
+#include "daemon/recent_answers.hpp"
 #include "protocol/request.hpp"
 #include "store/store.hpp"
 
@@ -65,10 +66,14 @@ class Service {
   // For requests with !is_write(). `received_utc` is when the request arrived (for `wait`).
   Read read(const Request& request, const Settings& settings, UtcTime received_utc) const;
 
-  // What `command expiration domain D apikey K` says, where that is still known from before. The
-  // report belongs to the calling thread, until its next call.
-  const ExpirationReport* recall(std::string_view domain, std::string_view key,
-                                 const Settings& settings) const;
+  // What `command expiration domain D apikey K` says, where that is still known from before, and
+  // what it rests on. Belongs to the calling thread, until its next call.
+  struct Recalled {
+    ExpirationReport report;
+    RecentAnswers::Basis basis;
+  };
+  const Recalled* recall(std::string_view domain, std::string_view key,
+                         const Settings& settings) const;
 
   // For requests with is_write(): what is to be submitted to the store. Several made in one turn
   // go together.

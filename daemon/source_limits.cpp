@@ -28,6 +28,10 @@ bool is_loopback(const IpAddress& address) {
   return address.is_v4() ? address.bytes[12] == 127 : address == kV6;
 }
 
+bool is_exempt(const IpAddress& source, const RateLimits& limits) {
+  return limits.exempt_loopback && is_loopback(source);
+}
+
 std::uint32_t TokenBucket::take(std::uint32_t per_minute, std::uint32_t burst, SteadyTime now) {
   spent_ = refilled(spent_, last_, now, per_minute);
   last_ = now;
@@ -65,7 +69,7 @@ void SourceLimits::disconnected(const IpAddress& source) {
 
 std::uint32_t SourceLimits::request(const IpAddress& source, std::string_view key,
                                     const RateLimits& limits, SteadyTime now) {
-  if (limits.exempt_loopback && is_loopback(source)) return 0;
+  if (is_exempt(source, limits)) return 0;
   const std::lock_guard lock(mutex_);
   if (sources_.size() + keys_.size() > forget_at_) forget_idle(limits, now);
   const std::uint32_t wait = sources_[source_prefix(source)].bucket.take(limits.source_per_minute,

@@ -20,6 +20,7 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 // The part of an address that counts as one source: IPv4 whole, IPv6 its /64.
 IpAddress source_prefix(const IpAddress& address);
 bool is_loopback(const IpAddress& address);
+bool is_exempt(const IpAddress& source, const RateLimits& limits);  // from counting requests
 
 // `burst` requests at once, refilled at `per_minute`. Not thread-safe.
 class TokenBucket {

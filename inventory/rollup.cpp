@@ -160,6 +160,16 @@ void set_dates(ExpirationReport& report, bool certificate_found, UtcTime not_aft
   report.expired_found = dated && now >= not_after_utc;
 }
 
+UtcTime dates_hold_until(bool certificate_found, UtcTime not_after_utc, UtcTime renewal_due_utc,
+                         UtcTime now) {
+  UtcTime until = std::numeric_limits<UtcTime>::max();
+  if (!certificate_found || not_after_utc == 0) return until;
+  for (const UtcTime change : {not_after_utc, renewal_due_utc}) {
+    if (change > now) until = std::min(until, change);
+  }
+  return until;
+}
+
 std::string_view problem_name(ScanState state) {
   return state == ScanState::ok ? "none" : scan_state_name(state);
 }

@@ -34,6 +34,9 @@ bool serves_everywhere(std::span<const AddressRecord> addresses, const Sha256& e
 // Sets what of a report depends on the time of day, and the date it comes from.
 void set_dates(ExpirationReport& report, bool certificate_found, UtcTime not_after_utc,
                UtcTime renewal_due_utc, UtcTime now);
+// When set_dates() with the same dates would set something else; the largest time for never.
+UtcTime dates_hold_until(bool certificate_found, UtcTime not_after_utc, UtcTime renewal_due_utc,
+                         UtcTime now);
 // "none" for ok, else the state's name.
 std::string_view problem_name(ScanState state);
 

@@ -211,3 +211,41 @@ TEST_CASE("a reload takes effect for new connections") {
   } while (reply.find("405") == std::string::npos && f.counter < 1'000'000);
   CHECK(reply.find("405") != std::string::npos);
 }
+
+TEST_CASE("remembered answers are the same, and count against the limits like any other") {
+  Config config = test_config();
+  config.rates.exempt_loopback = false;
+  config.rates.source_burst = 6;
+  config.rates.source_per_minute = 1;
+  ServerFixture f(config);
+  Client client(f.port);
+  REQUIRE(client.ask("command add domain a.example.org apikey " + kKey).find("ok 200") !=
+          std::string::npos);
+  f.observe("a.example.org", 443, Starttls::none,
+            f.seen({f.address("192.0.2.1", ScanState::ok, "leaf")}));
+  const std::string ask = "command expiration domain a.example.org apikey " + kKey;
+  const std::string first = client.ask(ask);  // from the store, then from one memory or the other
+  CHECK(first.find("problem none|status ok 200 nothing to do") != std::string::npos);
+  for (int i = 0; i < 4; ++i) CHECK(client.ask(ask) == first);
+  CHECK(client.ask(ask).find("status error 429") == 0);
+}
+
+TEST_CASE("nobody is told what was true before a change that was acknowledged") {
+  ServerFixture f;
+  const std::string name = " domain a.example.org apikey " + kKey;
+  const auto work = [&](int rounds) {
+    Client writer(f.port), reader(f.port);
+    for (int i = 0; i < rounds; ++i) {
+      if (writer.ask("command add" + name).find("ok 200") == std::string::npos) return i;
+      for (int j = 0; j < 3; ++j) {
+        if (reader.ask("command expiration" + name).find("ok 200") == std::string::npos) return i;
+      }
+      if (writer.ask("command remove" + name).find("ok 200") == std::string::npos) return i;
+      for (int j = 0; j < 3; ++j) {
+        if (reader.ask("command expiration" + name).find("status error 404") != 0) return i;
+      }
+    }
+    return rounds;
+  };
+  CHECK(work(100) == 100);
+}

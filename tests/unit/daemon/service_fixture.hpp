@@ -67,8 +67,8 @@ struct ServiceFixture {
 
   // What is known without a look into the store, as its reply; empty for nothing.
   std::string recalled(const std::string& domain, const std::string& key) {
-    const ExpirationReport* const report = service->recall(domain, key, *settings);
-    return report == nullptr ? "" : render_line(Reply(ReplyBody{*report}));
+    const auto* const known = service->recall(domain, key, *settings);
+    return known == nullptr ? "" : render_line(Reply(ReplyBody{known->report}));
   }
 
   ExpirationReport expiration(const std::string& domain, const std::string& key) {

@@ -2,6 +2,7 @@
 #include "inventory/rollup.hpp"
 
 #include <catch2/catch.hpp>
+#include <limits>
 #include <set>
 
 #include "inventory/renewal.hpp"
@@ -281,4 +282,14 @@ TEST_CASE("served everywhere means on every address") {
   forbidden.back().state = ScanState::policy;
   CHECK(serves_everywhere(forbidden, hash(1)));
   CHECK_FALSE(serves_everywhere(std::span(&forbidden.back(), 1), hash(1)));
+}
+
+TEST_CASE("dates hold until the next of them") {
+  constexpr UtcTime kForever = std::numeric_limits<UtcTime>::max();
+  CHECK(dates_hold_until(true, 200, 100, 50) == 100);
+  CHECK(dates_hold_until(true, 200, 100, 100) == 200);
+  CHECK(dates_hold_until(true, 200, 100, 199) == 200);
+  CHECK(dates_hold_until(true, 200, 100, 200) == kForever);
+  CHECK(dates_hold_until(false, 200, 100, 50) == kForever);
+  CHECK(dates_hold_until(true, 0, 0, 50) == kForever);
 }

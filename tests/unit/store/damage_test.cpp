@@ -299,7 +299,8 @@ TEST_CASE("flipped bits: an error or the right answer") {
     trial.flip(page * kPage + random() % 24, static_cast<unsigned>(random() % 8));
   for (int i = 0; i < 250; ++i)
     trial.flip(random() % trial.image.size(), static_cast<unsigned>(random() % 8));
-  std::cout << pages << " pages; bits flipped: " << trial.counts() << "\n";
+  std::cout << pages << " pages; bits flipped: " << trial.counts()
+            << std::endl;  // now: later tests fork
 }
 
 TEST_CASE("pages zeroed, exchanged and cut off: an error or the right answer") {
@@ -318,7 +319,8 @@ TEST_CASE("pages zeroed, exchanged and cut off: an error or the right answer") {
   }
   for (std::size_t size = 1; size < trial.image.size(); size += trial.image.size() / 17)
     trial.run(trial.image.substr(0, size), "cut to " + std::to_string(size));
-  std::cout << pages << " pages; zeroed, exchanged, cut: " << trial.counts() << "\n";
+  std::cout << pages << " pages; zeroed, exchanged, cut: " << trial.counts()
+            << std::endl;  // now: later tests fork
 }
 
 TEST_CASE("the page check finds nothing wrong with a store in use") {

@@ -142,12 +142,11 @@ void EventLoop::run_work() {
 
 void EventLoop::run_timers(Listener& listener) {
   if (timers_.empty()) return;
-  const auto now = Clock::now();
-  while (!timers_.empty() && timers_.begin()->first <= now) {
-    const Id id = timers_.begin()->second;
-    timers_.erase(timers_.begin());
-    listener.on_timer(id);
-  }
+  // Taken out first: one that is set again at once waits for the next turn.
+  const auto end = timers_.upper_bound({Clock::now(), ~Id{0}});
+  std::vector<std::pair<Clock::time_point, Id>> due(timers_.begin(), end);
+  timers_.erase(timers_.begin(), end);
+  for (const auto& [when, id] : due) listener.on_timer(id);
 }
 
 }  // namespace certline::daemon

@@ -123,6 +123,7 @@ void LineConnection::pump() {
     flush();
     if (!any && written == written_) break;
   }
+  session_.give_back_output(host_.spare_output);
   if (session_.turn_used()) schedule_pump();
   update_interest();
   arm_timer();
@@ -243,7 +244,7 @@ void LineConnection::answer(LineSession::Slot slot, const Reply& reply) {
 }
 
 // What was written through leaves its memory to the next connection that answers.
-void LineConnection::give_back_output() {
+void LineConnection::drop_written() {
   out_.clear();
   out_sent_ = 0;
   if (out_.capacity() > host_.spare_output.capacity() && out_.capacity() <= kSpareBytes) {
@@ -255,7 +256,7 @@ void LineConnection::give_back_output() {
 void LineConnection::flush() {
   while (!writing_) {
     if (out_sent_ == out_.size()) {
-      give_back_output();
+      drop_written();
       out_ = session_.take_output();
     }
     if (out_.empty()) break;

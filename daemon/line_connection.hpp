@@ -75,7 +75,7 @@ class LineConnection : public std::enable_shared_from_this<LineConnection>, priv
   void try_waiting(bool give_up);
   void stop_waiting();
   void answer(LineSession::Slot slot, const Reply& reply);
-  void give_back_output();
+  void drop_written();
   void flush();
   void finish();
 

@@ -199,6 +199,10 @@ void LineSession::lend_output(std::string& room) {
   if (out_.empty() && out_.capacity() < room.capacity()) out_.swap(room);
 }
 
+void LineSession::give_back_output(std::string& room) {
+  if (out_.empty() && room.capacity() < out_.capacity()) out_.swap(room);
+}
+
 bool LineSession::wants_input() const {
   return reading() && backlog() < kInputBacklogBytes;
 }

@@ -59,10 +59,13 @@ class LineSession {
   // first call there is no such limit.
   void begin_turn(std::size_t lines) { lines_left_ = lines; }
   bool turn_used() const { return lines_left_ == 0; }
-  std::string take_output();            // replies in request order, gathered for one write
-  void lend_output(std::string& room);  // empty; its memory is used where there is none yet
-  bool wants_input() const;             // false: stop reading (back-pressure)
-  bool closing() const;                 // close once the output is written
+  std::string take_output();  // replies in request order, gathered for one write
+  // Memory for the output: lent before requests are drained, and what was not needed given back
+  // after it. `room` is empty both times.
+  void lend_output(std::string& room);
+  void give_back_output(std::string& room);
+  bool wants_input() const;  // false: stop reading (back-pressure)
+  bool closing() const;      // close once the output is written
   // Close at once, the peer doesn't read: unread_output_bytes wait and for a second or two the
   // socket took none of them, or fewer wait and none was taken for the idle time. No request is
   // handed out while that much output waits, so a fast pipelining peer that does read is only

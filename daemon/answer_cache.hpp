@@ -38,7 +38,7 @@ class AnswerCache {
 
  private:
   static constexpr std::size_t kTextBytes = 80;  // domain and key
-  static constexpr std::size_t kShards = 64;
+  static constexpr std::size_t kShards = 16;
   static constexpr std::size_t kWays = 8;  // slots looked at for one question
 
   struct Slot {

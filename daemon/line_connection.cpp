@@ -160,7 +160,9 @@ bool LineConnection::recall(std::string_view line, Clock::time_point now, std::s
   }
   const std::size_t start = out.size();
   append_line(out, older->report);
-  host_.recent.keep(line, std::string_view(out).substr(start), older->basis);
+  if (host_.recent.keeps_this_one()) {
+    host_.recent.keep(line, std::string_view(out).substr(start), older->basis);
+  }
   return true;
 }
 

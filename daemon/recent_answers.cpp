@@ -7,21 +7,28 @@
 namespace certline::daemon {
 namespace {
 
-std::size_t hash_of(std::string_view line) {
-  return std::hash<std::string_view>()(line);
+struct Place {
+  std::size_t set = 0;
+  std::uint32_t tag = 0;
+};
+
+Place place_of(std::string_view line, std::size_t sets) {
+  const std::size_t hash = std::hash<std::string_view>()(line);
+  return {hash % sets, static_cast<std::uint32_t>(hash >> 32) | 1};
 }
 
 }  // namespace
 
-RecentAnswers::RecentAnswers(const store::Store& store) : store_(store), sets_(kSets) {}
+RecentAnswers::RecentAnswers(const store::Store& store)
+    : store_(store), tags_(kSets), slots_(kSets) {}
 
 std::string_view RecentAnswers::find(std::string_view line, std::uint32_t rules,
                                      UtcTime now) const {
-  const std::size_t hash = hash_of(line);
-  const Set& set = sets_[hash % kSets];
+  const auto [set, tag] = place_of(line, kSets);
+  const Tags& tags = tags_[set];
   for (std::size_t i = 0; i < kWays; ++i) {
-    if (set.hashes[i] != hash) continue;
-    const Slot& slot = set.slots[i];
+    if (tags[i] != tag) continue;
+    const Slot& slot = slots_[set][i];
     const std::string_view text = slot.text;
     if (slot.line_size != line.size() || !text.starts_with(line)) continue;
     const Basis& basis = slot.basis;
@@ -35,15 +42,15 @@ std::string_view RecentAnswers::find(std::string_view line, std::uint32_t rules,
 
 void RecentAnswers::keep(std::string_view line, std::string_view reply, const Basis& basis) {
   if (line.size() + reply.size() > kTextBytes) return;
-  const std::size_t hash = hash_of(line);
-  Set& set = sets_[hash % kSets];
+  const auto [set, tag] = place_of(line, kSets);
+  Tags& tags = tags_[set];
   std::size_t at = kWays;
   for (std::size_t i = 0; i < kWays && at == kWays; ++i) {
-    if (set.hashes[i] == hash || set.hashes[i] == 0) at = i;
+    if (tags[i] == tag || tags[i] == 0) at = i;
   }
-  if (at == kWays) at = (hash / kSets) % kWays;
-  Slot& slot = set.slots[at];
-  set.hashes[at] = hash;
+  if (at == kWays) at = (tag >> 1) % kWays;
+  tags[at] = tag;
+  Slot& slot = slots_[set][at];
   slot.basis = basis;
   slot.line_size = line.size();
   slot.text.assign(line);

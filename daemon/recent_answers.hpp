@@ -28,8 +28,12 @@ class RecentAnswers {
   // Empty where nothing is known that still holds. Good until the next keep().
   std::string_view find(std::string_view line, std::uint32_t rules, UtcTime now) const;
   void keep(std::string_view line, std::string_view reply, const Basis& basis);
+  // True every few times: what is asked often gets its turn to be kept soon, and many names that
+  // are each asked once don't spend their time on pushing each other out.
+  bool keeps_this_one() { return ++offered_ % kKeptOneOf == 0; }
 
  private:
+  static constexpr std::uint32_t kKeptOneOf = 8;
   static constexpr std::size_t kWays = 4;
   static constexpr std::size_t kSets = 1024;
   static constexpr std::size_t kTextBytes = 1024;  // of a line and its reply
@@ -39,13 +43,13 @@ class RecentAnswers {
     std::size_t line_size = 0;
     std::string text;  // the line, then the reply
   };
-  struct Set {
-    std::array<std::size_t, kWays> hashes{};
-    std::array<Slot, kWays> slots;
-  };
+  using Tags = std::array<std::uint32_t, kWays>;  // part of each line's hash; 0: free
 
   const store::Store& store_;
-  std::vector<Set> sets_;
+  // Side by side: a look that finds nothing touches no more than the tags.
+  std::vector<Tags> tags_;
+  std::vector<std::array<Slot, kWays>> slots_;
+  std::uint32_t offered_ = 0;
 };
 
 }  // namespace certline::daemon

@@ -81,27 +81,28 @@ def first_reply_s(directory):
 
 
 def bench_names(directory, seconds):
-    """How the figures grow; each hit is measured after every name was asked for about twice."""
-    first = {}
+    """How the figures grow: a daemon for each size, measured in turn."""
+    with contextlib.ExitStack() as running:
+        daemons = {names: running.enter_context(seeded(directory / str(names), names))
+                   for names in GROWTH}
+        for names, daemon in daemons.items():
+            # The first question about a name goes to the store: ask about each some ten times.
+            load(daemon.port, 16, 2, max(0.5, names / 60_000), HIT, names)
+        memory = {names: private_mib(daemon.process.pid) for names, daemon in daemons.items()}
+        for what, pipeline, request in (("hits, 1 under way", 1, HIT),
+                                        ("hits, 16 under way", 16, HIT), ("adds", 1, ADD)):
+            rounds = [{names: load(daemon.port, pipeline, 2, seconds, request, names)["rate"]
+                       for names, daemon in daemons.items()} for _ in range(ROUNDS)]
+            few = GROWTH[0]
+            for names in GROWTH[1:]:
+                yield (f"{what}, {names:,} names", f"the same, {few:,} names",
+                       (median([r[names] for r in rounds]), median([r[few] for r in rounds]),
+                        median([r[names] / r[few] for r in rounds]), 0))
     for names in GROWTH:
-        home = directory / str(names)
-        with seeded(home, names) as daemon:
-            load(daemon.port, 1, 2, seconds, HIT, names)  # the first questions reach the store
-            load(daemon.port, 16, 2, max(0.2, names / 100_000), HIT, names)
-            rates = {f"hits, {pipeline} under way":
-                     median([load(daemon.port, pipeline, 2, seconds, HIT, names)["rate"]
-                             for _ in range(ROUNDS)]) for pipeline in (1, 16)}
-            memory = private_mib(daemon.process.pid)
-            rates["adds"] = median([load(daemon.port, 1, 2, seconds, ADD)["rate"]
-                                    for _ in range(ROUNDS)])
-        size = (home / "store/data.mdb").stat().st_size >> 20
-        starts = median([first_reply_s(home) for _ in range(ROUNDS)])
-        print(f"  ({names:,} names: private memory {memory:.0f} MiB, store {size} MiB, start to "
-              f"first reply {starts:.2f} s)", flush=True)
-        for what, rate in rates.items():
-            first.setdefault(what, rate)
-            yield (f"{what}, {names:,} names", f"the same, {GROWTH[0]:,} names",
-                   (rate, first[what], rate / first[what], 0))
+        size = (directory / str(names) / "store/data.mdb").stat().st_size >> 20
+        starts = median([first_reply_s(directory / str(names)) for _ in range(ROUNDS)])
+        print(f"  ({names:,} names: private memory {memory[names]:.0f} MiB, store {size} MiB, "
+              f"start to first reply {starts:.2f} s)", flush=True)
 
 
 def accepted(line):

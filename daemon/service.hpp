@@ -79,7 +79,6 @@ class Service {
   // go together.
   std::unique_ptr<store::WriteJob> write_job(const Request& request, SettingsPtr settings,
                                              Answer answer) const;
-  void write(const Request& request, SettingsPtr settings, Answer answer);
 
   UtcTime now() const { return parts_.clock(); }
 

@@ -309,8 +309,4 @@ std::unique_ptr<store::WriteJob> Service::write_job(const Request& request, Sett
       request);
 }
 
-void Service::write(const Request& request, SettingsPtr settings, Answer answer) {
-  parts_.store.submit(write_job(request, std::move(settings), std::move(answer)));
-}
-
 }  // namespace certline::daemon

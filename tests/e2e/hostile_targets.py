@@ -20,6 +20,7 @@ import time
 sys.dont_write_bytecode = True
 from harness import (CERTLINED, PATIENCE, Authority, Daemon, check, equal, loopback_config, main,
                      need_root, wait_for)
+from measures import descriptors
 from real_servers import nginx
 
 KEY = "0123456789abcdef"
@@ -169,7 +170,7 @@ def usage(daemon):
     """Private memory in KiB, and open descriptors."""
     status = pathlib.Path(f"/proc/{daemon.process.pid}/status").read_text()
     memory = next(int(line.split()[1]) for line in status.splitlines() if "RssAnon" in line)
-    return memory, len(os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    return memory, descriptors(daemon)
 
 
 def settled(line, names):

@@ -54,7 +54,8 @@ struct ServiceFixture {
     if (!request) return request.error();
     if (!is_write(*request)) return service->read(*request, *settings, time).reply;
     std::promise<Reply> promise;
-    service->write(*request, settings, [&](Reply reply) { promise.set_value(std::move(reply)); });
+    store->submit(service->write_job(*request, settings,
+                                     [&](Reply reply) { promise.set_value(std::move(reply)); }));
     return promise.get_future().get();
   }
 

@@ -3,11 +3,15 @@
 // line.
 #include "daemon/config.hpp"
 
+#include "daemon/channel_config.hpp"
+
 #include "pki/verdict.hpp"
 
 #include <fmt/format.h>
 
 #include <toml++/toml.h>
+#include <algorithm>
+#include <array>
 #include <charconv>
 #include <fstream>
 #include <functional>
@@ -55,6 +59,15 @@ Reader text(std::string& (*field)(Config&)) {
   };
 }
 
+Reader text_or_none(std::string& (*field)(Config&)) {
+  return [=](Config& config, const toml::node& node) -> Problem {
+    const auto value = node.value_exact<std::string>();
+    if (!value) return "write a text in quotes; \"\" for none";
+    field(config) = *value;
+    return {};
+  };
+}
+
 template <class Enum>
 Reader choice(Enum& (*field)(Config&), std::vector<std::string_view> names) {
   return [=](Config& config, const toml::node& node) -> Problem {
@@ -88,15 +101,6 @@ Reader list(std::vector<T>& (*field)(Config&), std::string_view form, Parse pars
   };
 }
 
-Problem read_listen(Config& config, const toml::node& node) {
-  static const Reader kRead = list(
-      +[](Config& c) -> std::vector<ListenAddress>& { return c.line.listen; }, "\"address:port\"",
-      [](std::string_view t) { return parse_listen_address(t, true); });
-  Problem problem = kRead(config, node);
-  if (problem.empty() && config.line.listen.empty()) problem = "write at least one address";
-  return problem;
-}
-
 // Bytes as a number, or as text with a unit: "512 MiB", "16 GiB".
 Problem read_map_size(Config& config, const toml::node& node) {
   constexpr std::uint64_t kLeast = 1 << 20;
@@ -126,16 +130,39 @@ Result<scanner::Resolver> parse_resolver(std::string_view text) {
   return scanner::Resolver{parsed->address, parsed->port};
 }
 
-template <std::chrono::milliseconds LineLimits::*Member>
-Reader line_milliseconds(std::int64_t least, std::int64_t most) {
+template <class Limits, std::chrono::milliseconds Limits::*Member>
+Reader milliseconds(Limits& (*limits)(Config&), std::int64_t least, std::int64_t most) {
   return [=](Config& config, const toml::node& node) -> Problem {
     const auto value = node.value_exact<std::int64_t>();
     if (!value || *value < least || *value > most) {
       return fmt::format("write milliseconds from {} to {}", least, most);
     }
-    config.line.limits.*Member = std::chrono::milliseconds(*value);
+    limits(config).*Member = std::chrono::milliseconds(*value);
     return {};
   };
+}
+
+Reader addresses(std::vector<ListenAddress>& (*field)(Config&)) {
+  return list(field, "\"address:port\"",
+              [](std::string_view t) { return parse_listen_address(t, true); });
+}
+
+Problem read_email(std::string& into, const toml::node& node) {
+  const auto value = node.value_exact<std::string>();
+  const auto email = Email::parse(value.value_or(""));
+  if (!email) return "write an e-mail address in quotes";
+  into = email->text();
+  return {};
+}
+
+Problem read_public_url(Config& config, const toml::node& node) {
+  const auto value = node.value_exact<std::string>();
+  const bool web = value && (value->starts_with("https://") || value->starts_with("http://"));
+  if (!web || value->ends_with('/') || value->find_first_of(" \"<>\\") != value->npos) {
+    return "write an address such as \"https://certline.example.org\", no slash at its end";
+  }
+  config.http.public_url = *value;
+  return {};
 }
 
 #define FIELD(type, expression) +[](Config& c) -> type& { return c.expression; }
@@ -146,10 +173,15 @@ std::vector<KeyRow> server_rows() {
       {"registration", choice(FIELD(Registration, registration), {"open", "claim", "closed"})},
       {"store.path", text(FIELD(std::string, store.path))},
       {"store.map_size", read_map_size},
-      {"line.listen", read_listen},
-      {"line.quiet_ms", line_milliseconds<&LineLimits::quiet>(1, 60'000)},
-      {"line.first_request_ms", line_milliseconds<&LineLimits::first_request>(10, 3'600'000)},
-      {"line.idle_ms", line_milliseconds<&LineLimits::idle>(10, 86'400'000)},
+      {"line.listen", addresses(FIELD(std::vector<ListenAddress>, line.listen))},
+      {"line.listen_tls", addresses(FIELD(std::vector<ListenAddress>, line.listen_tls))},
+      {"line.socket", text_or_none(FIELD(std::string, line.socket))},
+      {"line.quiet_ms",
+       milliseconds<LineLimits, &LineLimits::quiet>(FIELD(LineLimits, line.limits), 1, 60'000)},
+      {"line.first_request_ms", milliseconds<LineLimits, &LineLimits::first_request>(
+                                    FIELD(LineLimits, line.limits), 10, 3'600'000)},
+      {"line.idle_ms",
+       milliseconds<LineLimits, &LineLimits::idle>(FIELD(LineLimits, line.limits), 10, 86'400'000)},
       {"line.unread_output_bytes",
        number(FIELD(std::size_t, line.limits.unread_output_bytes), 1000, 64 << 20)},
       {"line.connections", number(FIELD(std::uint32_t, line.limits.connections), 1, 1'000'000)},
@@ -165,6 +197,52 @@ std::vector<KeyRow> server_rows() {
       {"limits.key_per_minute", number(FIELD(std::uint32_t, rates.key_per_minute), 1, kMany)},
       {"limits.key_burst", number(FIELD(std::uint32_t, rates.key_burst), 1, kMany)},
       {"limits.exempt_loopback", boolean(FIELD(bool, rates.exempt_loopback))},
+  };
+}
+
+std::vector<KeyRow> http_rows() {
+  return {
+      {"http.listen", addresses(FIELD(std::vector<ListenAddress>, http.listen))},
+      {"http.listen_tls", addresses(FIELD(std::vector<ListenAddress>, http.listen_tls))},
+      {"http.head_ms",
+       milliseconds<HttpLimits, &HttpLimits::head>(FIELD(HttpLimits, http.limits), 10, 3'600'000)},
+      {"http.idle_ms",
+       milliseconds<HttpLimits, &HttpLimits::idle>(FIELD(HttpLimits, http.limits), 10, 3'600'000)},
+      {"http.body_bytes_per_s",
+       number(FIELD(std::uint32_t, http.limits.body_bytes_per_s), 1, 1'000'000)},
+      {"http.requests_per_connection",
+       number(FIELD(std::uint32_t, http.limits.requests_per_connection), 1, 1'000'000'000)},
+      {"http.public_url", read_public_url},
+      {"tls.certificate", text(FIELD(std::string, tls.certificate))},
+      {"tls.key", text(FIELD(std::string, tls.key))},
+      {"tls.handshake_ms", milliseconds<HandshakeLimits, &HandshakeLimits::deadline>(
+                               FIELD(HandshakeLimits, tls.handshakes), 10, 3'600'000)},
+      {"tls.handshakes", number(FIELD(std::uint32_t, tls.handshakes.in_total), 1, 1'000'000)},
+      {"tls.handshakes_per_source",
+       number(FIELD(std::uint32_t, tls.handshakes.per_source), 1, 1'000'000)},
+  };
+}
+
+std::vector<KeyRow> account_rows() {
+  constexpr std::int64_t kMany = 10'000'000;
+  return {
+      {"accounts.verification", choice(FIELD(Verification, verification), {"off", "email"})},
+      {"limits.unconfirmed_keys",
+       number(FIELD(std::uint32_t, accounts.unconfirmed_keys), 1, kMany)},
+      {"limits.new_accounts_per_source",
+       number(FIELD(std::uint32_t, accounts.new_accounts_per_source), 1, kMany)},
+      {"notify.address",
+       [](Config& c, const toml::node& n) { return read_email(c.notify.address, n); }},
+      {"notify.digest", choice(FIELD(Digest, notify.digest), {"off", "daily", "weekly"})},
+      {"notify.gather_s", number(FIELD(std::uint32_t, notify.gather_s), 0, 86'400)},
+      {"smtp.server", text(FIELD(std::string, smtp.server))},
+      {"smtp.tls", choice(FIELD(MailTls, smtp.tls), {"required", "opportunistic", "off"})},
+      {"smtp.tls_at_once", boolean(FIELD(bool, smtp.tls_at_once))},
+      {"smtp.user", text(FIELD(std::string, smtp.user))},
+      {"smtp.password_file", text(FIELD(std::string, smtp.password_file))},
+      {"smtp.from", [](Config& c, const toml::node& n) { return read_email(c.smtp.from, n); }},
+      {"smtp.trust_file", text(FIELD(std::string, smtp.trust_file))},
+      {"channel", [](Config& c, const toml::node& n) { return read_channels(c.channels, n); }},
   };
 }
 
@@ -188,8 +266,10 @@ std::vector<KeyRow> scanner_rows() {
 
 const std::vector<KeyRow>& rows() {
   static const std::vector<KeyRow> all = [] {
-    auto r = server_rows();
-    for (auto& row : scanner_rows()) r.push_back(std::move(row));
+    std::vector<KeyRow> r;
+    for (const auto part : {server_rows, http_rows, account_rows, scanner_rows}) {
+      for (auto& row : part()) r.push_back(std::move(row));
+    }
     return r;
   }();
   return all;
@@ -226,6 +306,35 @@ Result<void> read_table(const toml::table& table, const std::string& prefix,
     }
     if (const Problem problem = found->read(config, node); !problem.empty()) {
       return problem_at(file, node.source(), name + ": " + problem);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+namespace {
+
+// What no single key can tell.
+Problem check_whole(const Config& config) {
+  if (config.line.listen.empty() && config.line.listen_tls.empty() && config.line.socket.empty()) {
+    return "line.listen: write at least one address";
+  }
+  if (config.tls.certificate.empty() != config.tls.key.empty()) {
+    return "tls.certificate and tls.key belong together: write both or neither";
+  }
+  if (!config.smtp.server.empty() && config.smtp.from.empty()) {
+    return "smtp.from: write the address that mail comes from";
+  }
+  if (config.smtp.user.empty() != config.smtp.password_file.empty()) {
+    return "smtp.user and smtp.password_file belong together: write both or neither";
+  }
+  if (config.verification == Verification::email && config.smtp.server.empty()) {
+    return "accounts.verification = \"email\" needs smtp.server";
+  }
+  for (const ChannelConfig& channel : config.channels) {
+    if (channel.kind == ChannelKind::email && config.smtp.server.empty()) {
+      return "channel " + quoted(channel.name) + " needs smtp.server";
     }
   }
   return {};
@@ -281,6 +390,9 @@ Result<Config> parse_config(std::string_view toml_text, const std::string& file_
     const toml::table parsed = toml::parse(toml_text);
     Config config;
     if (auto read = read_table(parsed, "", file_name, config); !read) return read.error();
+    if (const Problem problem = check_whole(config); !problem.empty()) {
+      return Error{ErrorKind::invalid_value, file_name + ": " + problem};
+    }
     return config;
   } catch (const toml::parse_error& error) {
     return problem_at(file_name, error.source(), error.description());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "protocol/account_values.hpp"
 #include "protocol/domain.hpp"
 #include "protocol/limits.hpp"
 #include "scanner/address_policy.hpp"
@@ -13,7 +14,10 @@
 
 namespace certline::daemon {
 
+inline constexpr const char* kDefaultSocket = "/run/certline/line.sock";
+
 enum class Registration : std::uint8_t { open, claim, closed };
+enum class Verification : std::uint8_t { off, email };
 enum class LogLevel : std::uint8_t { debug, info, warning, error };
 
 struct ListenAddress {
@@ -22,6 +26,24 @@ struct ListenAddress {
   std::string to_string() const;  // "127.0.0.1:10023", "[::1]:10023"
   bool operator==(const ListenAddress&) const = default;
 };
+
+// Where messages go besides the accounts' own addresses.
+enum class ChannelKind : std::uint8_t { email, webhook, program };
+enum class WebhookForm : std::uint8_t { json, slack, ntfy };
+struct ChannelConfig {
+  std::string name;  // [a-z0-9-]{1,32}; "mail" stands for the accounts' addresses
+  ChannelKind kind = ChannelKind::webhook;
+  std::string account;           // an e-mail address; empty: whatever happens, once
+  std::string to;                // email: the address
+  std::string url, secret_file;  // webhook: http or https; without a secret there is no signature
+  WebhookForm form = WebhookForm::json;
+  std::vector<std::string> command;  // program: absolute path and arguments
+  std::string user;                  // program: who runs it; empty: who runs the daemon
+  std::uint32_t timeout_s = 10;
+  bool operator==(const ChannelConfig&) const = default;
+};
+
+enum class MailTls : std::uint8_t { required, opportunistic, off };
 
 struct Config {
   Registration registration = Registration::open;
@@ -34,9 +56,36 @@ struct Config {
     LineLimits limits;
     unsigned threads = 0;                          // 0: one for two cores, at most 4
     std::uint32_t remembered_answers = 1'310'720;  // some 150 bytes each, as far as there are
+    std::vector<ListenAddress> listen_tls{{IpAddress::v4(0x7f000001), kLineTlsPort}};
+    // Empty: none. The default one is left out where its directory doesn't exist.
+    std::string socket = kDefaultSocket;
   } line;
+  struct {
+    std::vector<ListenAddress> listen{{IpAddress::v4(0x7f000001), kHttpPort}};  // empty: off
+    std::vector<ListenAddress> listen_tls{{IpAddress::v4(0x7f000001), kHttpsPort}};
+    HttpLimits limits;
+    std::string public_url;  // of links in mails, without a slash at the end; empty: no links
+  } http;
+  struct {
+    std::string certificate, key;  // PEM files; both or neither: then nothing listens with TLS
+    HandshakeLimits handshakes;
+    bool on() const { return !certificate.empty(); }
+  } tls;
   RateLimits rates;
   AccountLimits accounts;
+  Verification verification = Verification::off;
+  struct {
+    std::string address;  // the operator's, for what concerns the daemon itself; may be empty
+    Digest digest = Digest::off;   // of accounts that didn't choose
+    std::uint32_t gather_s = 120;  // hosts in the same trouble within it are one message
+  } notify;
+  struct {
+    std::string server;  // "host:port"; empty: no mail leaves
+    MailTls tls = MailTls::required;
+    bool tls_at_once = false;  // TLS from the first byte instead of STARTTLS
+    std::string user, password_file, from, trust_file;
+  } smtp;
+  std::vector<ChannelConfig> channels;
   struct {
     std::vector<scanner::Network> allow;
     bool special_names = false;
@@ -62,6 +111,9 @@ Result<Config> parse_config(std::string_view toml, const std::string& file_name)
 Result<Config> load_config(const std::string& file);
 
 inline constexpr const char* kDefaultConfigFile = "/etc/certline/certlined.toml";
+
+// The rows of [[channel]]. Errors: what is wrong with one, without file and line.
+Result<ChannelConfig> check_channel(ChannelConfig channel);
 
 // "address:port", "[v6]:port"
 Result<ListenAddress> parse_listen_address(std::string_view text, bool port_zero_allowed);

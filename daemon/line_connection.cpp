@@ -18,11 +18,11 @@ constexpr std::size_t kSpareBytes = 128 * 1024;
 
 }  // namespace
 
-LineConnection::LineConnection(ConnectionHost& host, Socket socket, IpAddress source,
+LineConnection::LineConnection(ConnectionHost& host, Socket socket, const Caller& caller,
                                std::uint64_t id)
     : host_(host),
       socket_(std::move(socket)),
-      source_(source),
+      caller_(caller),
       id_(id),
       session_(host.settings()->config.line.limits, host.settings()->config.domain_rules(),
                Clock::now(), this) {}
@@ -132,7 +132,7 @@ void LineConnection::pump() {
 void LineConnection::log_request(const Request& request, const ApiKey* key) {
   if (!host_.log.enabled(LogLevel::debug)) return;
   host_.log.write(LogLevel::debug, "request",
-                  {{"source", source_.to_string()},
+                  {{"source", caller_.source.to_string()},
                    {"command", command_table()[command_index(request)].name},
                    {"key", key == nullptr ? "-" : key_tag(pki::sha256(key->text()))}});
 }
@@ -141,7 +141,7 @@ bool LineConnection::recall(std::string_view line, Clock::time_point now, std::s
   if (host_.log.enabled(LogLevel::debug)) return false;
   const Settings& settings = *host_.settings();
   const std::string_view reply = host_.recent.find(line, settings.generation, host_.service.now());
-  if (!reply.empty() && is_exempt(source_, settings.config.rates)) {
+  if (!reply.empty() && is_exempt(caller_.source, settings.config.rates)) {
     out += reply;
     return true;
   }
@@ -153,7 +153,8 @@ bool LineConnection::recall(std::string_view line, Clock::time_point now, std::s
     if (older == nullptr) return false;
   }
   // A request that may not come now takes the long way, which says so.
-  if (host_.sources.request(source_, asked->key, settings.config.rates, now) > 0) return false;
+  if (host_.sources.request(caller_.source, asked->key, settings.config.rates, now) > 0)
+    return false;
   if (older == nullptr) {
     out += reply;
     return true;
@@ -171,7 +172,7 @@ void LineConnection::execute(LineSession::Execute work) {
   const ApiKey* key = key_of(work.request);
   log_request(work.request, key);
   const std::uint32_t wait =
-      host_.sources.request(source_, key != nullptr ? key->text() : std::string_view(),
+      host_.sources.request(caller_.source, key != nullptr ? key->text() : std::string_view(),
                             settings->config.rates, Clock::now());
   if (wait > 0) {
     return answer(work.slot, Error{ErrorKind::too_many, "too many requests from here", wait});
@@ -180,7 +181,7 @@ void LineConnection::execute(LineSession::Execute work) {
 
   const auto* expiration = std::get_if<GetExpiration>(&work.request);
   if (expiration == nullptr || expiration->wait_s == 0) {
-    return answer(work.slot, host_.service.read(work.request, *settings, 0).reply);
+    return answer(work.slot, host_.service.read(work.request, caller_, *settings, 0).reply);
   }
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - work.received);
   waiting_ =
@@ -202,12 +203,13 @@ void LineConnection::execute_write(const LineSession::Execute& work) {
     });
   };
   host_.writes.push_back(
-      host_.service.write_job(work.request, host_.settings(), std::move(deliver)));
+      host_.service.write_job(work.request, caller_, host_.settings(), std::move(deliver)));
 }
 
 void LineConnection::try_waiting(bool give_up) {
   const auto ask = [this] {
-    return host_.service.read(waiting_->request, *host_.settings(), waiting_->received_utc);
+    return host_.service.read(waiting_->request, caller_, *host_.settings(),
+                              waiting_->received_utc);
   };
   Service::Read read = ask();
   if (read.wait_for && !give_up && !waiting_->registered) {
@@ -238,7 +240,7 @@ void LineConnection::answer(LineSession::Slot slot, const Reply& reply) {
   if (closed_) return;
   if (!reply && host_.log.enabled(LogLevel::debug)) {
     host_.log.write(LogLevel::debug, "request_failed",
-                    {{"source", source_.to_string()},
+                    {{"source", caller_.source.to_string()},
                      {"kind", error_name(reply.error().kind)},
                      {"detail", reply.error().detail}});
   }
@@ -273,8 +275,9 @@ void LineConnection::flush() {
     out_sent_ += sent;
   }
   if (session_.must_abort()) {
-    host_.log.write_limited(LogLevel::info, "connection_dropped",
-                            {{"source", source_.to_string()}, {"reason", session_.close_reason()}});
+    host_.log.write_limited(
+        LogLevel::info, "connection_dropped",
+        {{"source", caller_.source.to_string()}, {"reason", session_.close_reason()}});
     return close();
   }
   if (session_.closing() && !writing_ && !closed_) finish();
@@ -284,7 +287,7 @@ void LineConnection::finish() {
   const std::string_view reason = session_.close_reason();
   if (reason == "http" || reason == "tls" || reason == "smtp") {
     host_.log.write_limited(LogLevel::info, "wrong_protocol",
-                            {{"source", source_.to_string()}, {"looks_like", reason}});
+                            {{"source", caller_.source.to_string()}, {"looks_like", reason}});
   }
   if (input_ended_) return close();
   // Closing with unread input would reset the connection and eat the answer.

@@ -6,50 +6,23 @@
 #include <span>
 #include <string>
 
-#include "daemon/event_loop.hpp"
-#include "daemon/service.hpp"
-#include "daemon/socket.hpp"
-#include "daemon/source_limits.hpp"
+#include "daemon/connection.hpp"
 #include "protocol/line_session.hpp"
 
 namespace certline::daemon {
 
-// What a connection needs of its thread.
-struct ConnectionHost {
-  virtual ~ConnectionHost() = default;
-  std::shared_ptr<EventLoop> loop;
-  Service& service;
-  Log& log;
-  SourceLimits& sources;
-  std::span<char> read_buffer;  // one for all connections of the thread
-  std::string spare_output;     // memory that a connection borrows while it answers
-  store::Store::Jobs writes;    // of this turn, submitted at its end
-  RecentAnswers recent;
-  virtual const SettingsPtr& settings() const = 0;
-  // Asks for endpoint_scanned() on the connection, once.
-  virtual void wait_for(EndpointId endpoint, std::uint64_t connection) = 0;
-  virtual void stop_waiting(EndpointId endpoint, std::uint64_t connection) = 0;
-  virtual void closed(std::uint64_t connection) = 0;
-
- protected:
-  ConnectionHost(Service& s, Log& l, SourceLimits& limits)
-      : loop(std::make_shared<EventLoop>()),
-        service(s),
-        log(l),
-        sources(limits),
-        recent(s.parts().store) {}
-};
-
-class LineConnection : public std::enable_shared_from_this<LineConnection>, private LineMemory {
+class LineConnection final : public Connection,
+                             public std::enable_shared_from_this<LineConnection>,
+                             private LineMemory {
  public:
-  LineConnection(ConnectionHost& host, Socket socket, IpAddress source, std::uint64_t id);
+  LineConnection(ConnectionHost& host, Socket socket, const Caller& caller, std::uint64_t id);
 
-  void start();
-  void on_ready(Readiness ready);
-  void on_timer();
-  void endpoint_scanned();  // looks again whether its `wait` is satisfied
-  void drain();             // answers what is under way, then closes
-  void close();
+  void start() override;
+  void on_ready(Readiness ready) override;
+  void on_timer() override;
+  void endpoint_scanned() override;  // looks again whether its `wait` is satisfied
+  void drain() override;             // answers what is under way, then closes
+  void close() override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -81,7 +54,7 @@ class LineConnection : public std::enable_shared_from_this<LineConnection>, priv
 
   ConnectionHost& host_;
   Socket socket_;
-  const IpAddress source_;
+  const Caller caller_;
   const std::uint64_t id_;
   LineSession session_;
   std::string out_;

@@ -256,7 +256,8 @@ class ServerThread final : public ConnectionHost, private EventLoop::Listener {
                        {ErrorKind::too_many, "too many connections from here; close some", 10});
     }
     const std::uint64_t id = next_id_++;
-    const auto connection = std::make_shared<LineConnection>(*this, std::move(socket), source, id);
+    const auto connection =
+        std::make_shared<LineConnection>(*this, std::move(socket), Caller{source}, id);
     guests_.emplace(id, Guest{connection, source});
     connection->start();
   }

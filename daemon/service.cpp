@@ -23,6 +23,11 @@ Error unknown_name() {
       "this name is not watched with this key; register it with: command add domain D apikey K"};
 }
 
+Error only_administrators() {
+  return {ErrorKind::refused,
+          "only root and the daemon's own user may do this, on its Unix socket (line.socket)"};
+}
+
 SettingsPtr make_settings(Config config) {
   auto policy = config.scanner_settings().policy;
   static std::atomic<std::uint32_t> made{0};
@@ -38,8 +43,9 @@ std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key
 Service::Service(ServiceParts parts)
     : parts_(std::move(parts)), started_utc_(parts_.clock()), answers_(parts_.remembered_answers) {}
 
-Service::Read Service::read(const Request& request, const Settings& settings,
+Service::Read Service::read(const Request& request, const Caller& caller, const Settings& settings,
                             UtcTime received_utc) const {
+  if (needs_administrator(request) && !caller.administrator) return {only_administrators(), {}};
   try {
     if (const auto* expiration = std::get_if<GetExpiration>(&request)) {
       return read_expiration(*expiration, settings, received_utc);

@@ -33,11 +33,19 @@ std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key
 // What reads and writes answer alike. A foreign name and an unknown one look the same.
 Error unknown_key();
 Error unknown_name();
+Error only_administrators();
 
 // Figures that other parts keep and `command status` shows.
 struct Gauges {
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> scans_in_flight{0};
+};
+
+// Who asks.
+struct Caller {
+  IpAddress source;            // of a Unix socket: loopback
+  bool administrator = false;  // root or the daemon's own user, on a Unix socket
+  std::uint32_t uid = 0;       // with administrator
 };
 
 struct ServiceParts {
@@ -64,7 +72,8 @@ class Service {
     std::optional<EndpointId> wait_for;
   };
   // For requests with !is_write(). `received_utc` is when the request arrived (for `wait`).
-  Read read(const Request& request, const Settings& settings, UtcTime received_utc) const;
+  Read read(const Request& request, const Caller& caller, const Settings& settings,
+            UtcTime received_utc) const;
 
   // What `command expiration domain D apikey K` says, where that is still known from before, and
   // what it rests on. Belongs to the calling thread, until its next call.
@@ -77,8 +86,8 @@ class Service {
 
   // For requests with is_write(): what is to be submitted to the store. Several made in one turn
   // go together.
-  std::unique_ptr<store::WriteJob> write_job(const Request& request, SettingsPtr settings,
-                                             Answer answer) const;
+  std::unique_ptr<store::WriteJob> write_job(const Request& request, const Caller& caller,
+                                             SettingsPtr settings, Answer answer) const;
 
   UtcTime now() const { return parts_.clock(); }
 

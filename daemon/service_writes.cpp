@@ -26,6 +26,7 @@ struct Scene {
   WriteView& view;
   const Service& service;
   const Settings& settings;
+  const Caller& caller;
   UtcTime now;
   bool due_changed = false;
 };
@@ -49,13 +50,19 @@ bool full_for_new_names(const Scene& scene) {
 }
 
 KeyRecord create_key(Scene& scene, const Sha256& hash, AccountId account) {
-  const KeyRecord key{account, scene.now, 0, hash};
+  KeyRecord key;
+  key.account = account;
+  key.created_utc = scene.now;
+  key.digest = hash;
   scene.view.put_key(hash, key);
   return key;
 }
 
 AccountId create_account(Scene& scene, const std::string& email) {
-  const AccountRecord account{scene.view.new_account_id(), email, scene.now};
+  AccountRecord account;
+  account.id = scene.view.new_account_id();
+  account.email = email;
+  account.created_utc = scene.now;
   scene.view.put_account(account);
   return account.id;
 }
@@ -195,7 +202,8 @@ void merge_accounts(Scene& scene, AccountId from, AccountId into) {
 }
 
 Reply handle(Scene& scene, const ClaimKey& request) {
-  const Sha256 hash = pki::sha256(request.key.text());
+  if (!request.key) return Error{ErrorKind::malformed, "apikey is missing"};
+  const Sha256 hash = pki::sha256(request.key->text());
   auto key = find_key(scene.view, hash);
   if (!key && scene.settings.config.registration == Registration::closed) {
     return Error{ErrorKind::registration_closed,
@@ -205,11 +213,12 @@ Reply handle(Scene& scene, const ClaimKey& request) {
   if (!key) {
     if (full_for_new_names(scene)) return scene.service.commit_error(CommitOutcome::full);
     create_key(scene, hash, claimed ? *claimed : create_account(scene, request.email.text()));
-    return ReplyBody{Claimed{true}};
+    return ReplyBody{Claimed{true, false, request.email.text(), ""}};
   }
   auto account = scene.view.account(key->account);
   if (!account) throw store::CorruptValue("a key without its account");
-  if (account->email == request.email.text()) return ReplyBody{Claimed{false}};
+  if (account->email == request.email.text())
+    return ReplyBody{Claimed{false, false, request.email.text(), ""}};
   if (!account->email.empty()) {
     return Error{ErrorKind::conflict,
                  "this key belongs to another account; make a new one with: command apikey"};
@@ -223,7 +232,7 @@ Reply handle(Scene& scene, const ClaimKey& request) {
     account->email = request.email.text();
     scene.view.put_account(*account);
   }
-  return ReplyBody{Claimed{true}};
+  return ReplyBody{Claimed{true, false, request.email.text(), ""}};
 }
 
 Reply handle(Scene& scene, const RemoveDomain& request) {
@@ -263,14 +272,16 @@ Reply handle(Scene& scene, const ScanDomain& request) {
 template <class Kind>
 class RequestJob final : public store::WriteJob {
  public:
-  RequestJob(const Service& service, Kind request, SettingsPtr settings, Service::Answer answer)
+  RequestJob(const Service& service, Kind request, const Caller& caller, SettingsPtr settings,
+             Service::Answer answer)
       : service_(service),
         request_(std::move(request)),
+        caller_(caller),
         settings_(std::move(settings)),
         answer_(std::move(answer)) {}
 
   void apply(WriteView& view) override {
-    Scene scene{view, service_, *settings_, service_.now()};
+    Scene scene{view, service_, *settings_, caller_, service_.now()};
     reply_ = handle(scene, request_);
     due_changed_ = scene.due_changed;
   }
@@ -285,6 +296,7 @@ class RequestJob final : public store::WriteJob {
  private:
   const Service& service_;
   const Kind request_;
+  const Caller caller_;
   const SettingsPtr settings_;
   const Service::Answer answer_;
   Reply reply_{Error{}};
@@ -293,14 +305,14 @@ class RequestJob final : public store::WriteJob {
 
 }  // namespace
 
-std::unique_ptr<store::WriteJob> Service::write_job(const Request& request, SettingsPtr settings,
-                                                    Answer answer) const {
+std::unique_ptr<store::WriteJob> Service::write_job(const Request& request, const Caller& caller,
+                                                    SettingsPtr settings, Answer answer) const {
   return std::visit(
       [&](const auto& kind) -> std::unique_ptr<store::WriteJob> {
         using Kind = std::decay_t<decltype(kind)>;
         if constexpr (std::is_same_v<Kind, AddDomain> || std::is_same_v<Kind, ClaimKey> ||
                       std::is_same_v<Kind, RemoveDomain> || std::is_same_v<Kind, ScanDomain>) {
-          return std::make_unique<RequestJob<Kind>>(*this, kind, std::move(settings),
+          return std::make_unique<RequestJob<Kind>>(*this, kind, caller, std::move(settings),
                                                     std::move(answer));
         } else {
           throw std::logic_error("this request writes nothing");

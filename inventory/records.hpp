@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "inventory/scan_state.hpp"
+#include "protocol/account_values.hpp"
 #include "protocol/ip_address.hpp"
 #include "protocol/values.hpp"
 
@@ -18,11 +19,27 @@ using AccountId = std::uint64_t;
 using EndpointId = std::uint64_t;
 using Uuid = std::array<std::uint8_t, 16>;
 
+// The account that the daemon's own certificates belong to, and whatever concerns the daemon as a
+// whole. It has no key.
+inline constexpr AccountId kOperatorAccount = 0;
+
 struct AccountRecord {
   AccountId id = 0;
-  std::string email;  // empty: the account of a key that registered itself
+  std::string email;  // empty: the account of a key that registered itself or isn't confirmed
   UtcTime created_utc = 0;
+  // The address that its only key was claimed for, where that waits for confirmation. `email` is
+  // empty then, so that the key sees nothing but its own names.
+  std::string claimed_email;
+  UtcTime verified_utc = 0;         // 0: nobody has proved to own the address
+  UtcTime blocked_utc = 0;          // 0: not blocked
+  bool no_further_keys = false;     // keys claimed for the address are refused
+  std::uint32_t names_per_key = 0;  // 0: as configured
+  bool mail_off = false;            // unsubscribed
+  std::optional<Digest> digest;     // absent: as configured
+  UtcTime digest_utc = 0;           // the last one
 };
+
+enum class KeyState : std::uint8_t { active = 0, revoked = 1, blocked = 2 };
 
 // Stored under the first half of the API key's SHA-256; `digest` is the whole, set by the store.
 struct KeyRecord {
@@ -30,6 +47,37 @@ struct KeyRecord {
   UtcTime created_utc = 0;
   std::uint32_t names = 0;  // watches added with this key and still there
   Sha256 digest{};
+  KeyState state = KeyState::active;
+  UtcTime confirmed_utc = 0;  // 0: its claim was never confirmed
+  IpAddress source;           // where it was made from
+  // When its client reports, for the one that falls silent. See inventory/client_silence.hpp.
+  UtcTime last_seen_utc = 0;
+  std::uint32_t reports = 0;  // so many periods in which it was seen
+  UtcTime usual_gap_s = 0;    // between them, a running mean
+  bool silence_told = false;
+};
+
+// Stored under the first half of the token's SHA-256; `digest` is the whole, set by the store.
+struct TokenRecord {
+  TokenPurpose purpose = TokenPurpose::confirm;
+  std::string email;  // what it is about
+  KeyTag key{};       // zero: none
+  UtcTime created_utc = 0, expires_utc = 0;
+  UtcTime used_utc = 0;  // 0: not yet
+  Sha256 digest{};
+};
+inline constexpr UtcTime kTokenLifetime = 7 * 86'400;
+
+// Stored under a number that only grows; never changed or removed.
+struct AuditRecord {
+  UtcTime at_utc = 0;
+  std::string actor;  // "key TAG", "token", "uid 0", "daemon"
+  IpAddress source;   // zero: none
+  std::string
+      action;  // "new-account", "new-key", "confirm", "revoke", "block", "refused-claim" ...
+  AccountId account = 0;
+  std::string subject;  // what it was done to: an address, a key's tag; printable
+  std::string detail;   // why it was refused; empty where it was done
 };
 
 // One account watches one (host, port). Stored under (account, canonical domain).
@@ -41,6 +89,11 @@ struct WatchRecord {
   std::optional<Sha256> expected;  // the leaf that should be served
   UtcTime expected_utc = 0;        // when it was announced
   UtcTime expected_met_utc = 0;    // when every address served it; 0: not yet
+  bool expected_told = false;      // that it is not served was told
+  // Of an account that is not verified, where that is asked for: until then a matching certificate
+  // has to be seen. 0: it was, or need not be.
+  UtcTime trial_until_utc = 0;
+  bool resting = false;  // not scanned until the account is confirmed
 };
 
 // One (host, port, starttls), shared by all accounts that watch it.
@@ -50,6 +103,7 @@ struct EndpointRecord {
   std::uint16_t port = 443;
   Starttls starttls = Starttls::none;
   std::uint32_t watchers = 0;
+  std::uint32_t resting = 0;  // so many of them; it is scanned for the others
   // Schedule.
   UtcTime next_scan_utc = 0;
   UtcTime last_scan_utc = 0;       // when the last scan finished; 0: never

@@ -12,7 +12,7 @@ constexpr std::string_view kDomainForm = "name[:port]";
 
 constexpr std::array kClaimArguments{
     ArgumentRow{"email", Need::required, "address"},
-    ArgumentRow{"apikey", Need::required, "K"},
+    ArgumentRow{"apikey", Need::optional, "K"},
 };
 constexpr std::array kAddArguments{
     ArgumentRow{"domain", Need::required, kDomainForm},
@@ -34,13 +34,45 @@ constexpr std::array kNameArguments{
     ArgumentRow{"domain", Need::required, kDomainForm},
     ArgumentRow{"apikey", Need::required, "K"},
 };
+constexpr std::array kKeyArguments{
+    ArgumentRow{"apikey", Need::required, "K"},
+};
+constexpr std::array kCertificateArguments{
+    ArgumentRow{"der", Need::required, "base64"},
+    ArgumentRow{"apikey", Need::required, "K"},
+};
+constexpr std::array kConfirmArguments{
+    ArgumentRow{"token", Need::required, "T"},
+};
+constexpr std::array kNotifyArguments{
+    ArgumentRow{"apikey", Need::required, "K"},
+    ArgumentRow{"mail", Need::optional, "on|off"},
+    ArgumentRow{"digest", Need::optional, "off|daily|weekly"},
+};
+constexpr std::array kAfterNumberArguments{
+    ArgumentRow{"after", Need::optional, "number"},
+};
+constexpr std::array kAccountArguments{
+    ArgumentRow{"account", Need::required, "number|address"},
+};
+constexpr std::array kKeysArguments{
+    ArgumentRow{"account", Need::required, "number|address"},
+    ArgumentRow{"after", Need::optional, "tag"},
+};
+constexpr std::array kRevokeArguments{
+    ArgumentRow{"key", Need::required, "tag"},
+};
+constexpr std::array kQuotaArguments{
+    ArgumentRow{"account", Need::required, "number|address"},
+    ArgumentRow{"names", Need::required, "count"},
+};
 constexpr std::array kHelpArguments{
     ArgumentRow{"on", Need::optional, "command"},
 };
 
 constexpr std::array<CommandRow, std::variant_size_v<Request>> kCommands{{
     {"apikey", {}, "makes a fresh random key", "KEY", "command apikey"},
-    {"claim", kClaimArguments, "puts a key under the account of an e-mail address", "",
+    {"claim", kClaimArguments, "puts a key, or a fresh one, under an e-mail address", "[KEY]",
      "command claim email admin@example.org apikey K"},
     {"add", kAddArguments, "watches a name from now on; asking twice changes nothing",
      "id UUID key MD5 domain D", "command add domain mail.example.org:25 starttls smtp apikey K"},
@@ -62,7 +94,45 @@ constexpr std::array<CommandRow, std::variant_size_v<Request>> kCommands{{
      "version V uptime_s N accounts N names N endpoints N certificates N connections N "
      "scans_in_flight N",
      "command status"},
+    {"user", kKeyArguments, "tells the e-mail address that a key was claimed for", "[address]",
+     "command user apikey K"},
+    {"certificate", kCertificateArguments,
+     "watches each name of a certificate, and expects it to be served there",
+     "id UUID key MD5 names N", "command certificate der MIIB... apikey K"},
+    {"confirm", kConfirmArguments, "does what a token from a mail is for, once", "purpose P",
+     "command confirm token 0123456789abcdef.0123456789abcdef0123456789abcdef"},
+    {"notify", kNotifyArguments, "sets and tells what is mailed to the key's account",
+     "mail on|off digest off|daily|weekly [address]", "command notify apikey K digest weekly"},
+    {"accounts", kAfterNumberArguments, "lists the accounts, a page at a time",
+     "[account N email E state S names N keys N quota N created_utc N]...",
+     "command accounts after 17", Access::administrator},
+    {"keys", kKeysArguments, "lists an account's keys, a page at a time",
+     "[key TAG state S names N created_utc N last_seen_utc N]...",
+     "command keys account admin@example.org", Access::administrator},
+    {"revoke", kRevokeArguments, "makes a key worthless", "",
+     "command revoke key 0123456789abcdef0123456789abcdef", Access::administrator},
+    {"verify", kAccountArguments, "takes an account and its keys for confirmed", "",
+     "command verify account admin@example.org", Access::administrator},
+    {"block", kAccountArguments, "shuts out an account: its keys fail, its names rest", "",
+     "command block account 17", Access::administrator},
+    {"unblock", kAccountArguments, "undoes block", "", "command unblock account 17",
+     Access::administrator},
+    {"quota", kQuotaArguments, "sets how many names each key of an account may watch; 0: as usual",
+     "", "command quota account 17 names 5000", Access::administrator},
+    {"delete", kAccountArguments, "deletes an account with its keys, names and messages", "",
+     "command delete account 17", Access::administrator},
+    {"deadletters", kAfterNumberArguments, "lists messages that could not be delivered",
+     "[id N channel C event E created_utc N]...", "command deadletters after 3",
+     Access::administrator},
 }};
+
+// A bar would end the cell.
+void append_escaped(std::string& out, std::string_view text) {
+  for (const char c : text) {
+    if (c == '|') out += '\\';
+    out += c;
+  }
+}
 
 void append_cell(std::string& out, std::string_view text) {
   out += " | ";
@@ -71,7 +141,7 @@ void append_cell(std::string& out, std::string_view text) {
     return;
   }
   out += '`';
-  out += text;
+  append_escaped(out, text);
   out += '`';
 }
 
@@ -110,7 +180,7 @@ std::string commands_markdown() {
   std::string out = "| request | what it does | data line |\n| --- | --- | --- |\n";
   for (const CommandRow& row : kCommands) {
     out += "| `";
-    out += command_usage(row);
+    append_escaped(out, command_usage(row));
     out += "` | ";
     out += row.summary;
     append_cell(out, row.data);

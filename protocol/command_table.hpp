@@ -20,12 +20,16 @@ struct ArgumentRow {
   std::string_view form;  // "name[:port]", for help and for the error that asks for it
 };
 
+// Who may ask. Administrators are root and the daemon's own user, on the Unix socket.
+enum class Access : std::uint8_t { everyone, administrator };
+
 struct CommandRow {
   std::string_view name;
   std::span<const ArgumentRow> arguments;
   std::string_view summary;  // what it does, one clause
   std::string_view data;     // shape of the data line, empty for none
   std::string_view example;
+  Access access = Access::everyone;
 };
 
 std::span<const CommandRow> command_table();
@@ -36,6 +40,15 @@ std::string command_usage(const CommandRow& row);
 
 // The table as Markdown: what stands in PROTOCOL.md between its `commands` markers.
 std::string commands_markdown();
+
+// The values of a request by the keys of its row, as another wire has them; absent ones are left
+// out. Errors: malformed (a key the row doesn't take, twice or without value, or one it needs is
+// missing), invalid_value, refused.
+struct ArgumentText {
+  std::string_view key, value;
+};
+Result<Request> parse_arguments(const CommandRow& row, std::span<const ArgumentText> arguments,
+                                const DomainRules& rules);
 
 // One request line without its line end → Request. Errors: malformed, invalid_value, refused.
 Result<Request> parse_line(std::string_view line, const DomainRules& rules);

@@ -16,7 +16,7 @@
 namespace certline {
 namespace {
 
-constexpr std::uint16_t kHttpsPort = 443;
+constexpr std::uint16_t kDefaultPort = 443;
 constexpr std::uint16_t kPlainHttpPort = 80;
 
 // Names that never lead to a public server, each with everything below it.
@@ -214,7 +214,7 @@ Result<Domain> Domain::parse(std::string_view text, DomainRules rules) {
   if (pieces->port) {
     const auto port = parse_port(*pieces->port);
     if (!port) return invalid(text, "has no port in 1 to 65535");
-    domain.port_ = pieces->plain_http && *port == kPlainHttpPort ? kHttpsPort : *port;
+    domain.port_ = pieces->plain_http && *port == kPlainHttpPort ? kDefaultPort : *port;
   }
   domain.ip_ = IpAddress::parse(pieces->host);
   if (pieces->bracketed && (!domain.ip_ || pieces->host.find(':') == std::string_view::npos)) {
@@ -233,7 +233,7 @@ Result<Domain> Domain::parse(std::string_view text, DomainRules rules) {
 std::string Domain::canonical() const {
   const bool v6 = ip_ && !ip_->is_v4();
   std::string out = v6 ? '[' + host_ + ']' : host_;
-  if (port_ != kHttpsPort) {
+  if (port_ != kDefaultPort) {
     out += ':';
     out += std::to_string(port_);
   }

@@ -27,6 +27,8 @@ inline constexpr std::chrono::milliseconds kOutputStall{
 inline constexpr std::uint16_t kLinePort = 10023;
 inline constexpr std::uint16_t kLineTlsPort = 10024;
 inline constexpr std::uint16_t kHttpPort = 10080;
+inline constexpr std::uint16_t kHttpsPort = 10443;
+inline constexpr std::uint32_t kNamesPerKeyMost = 1'000'000'000;
 
 static_assert(kDomainInputBytes + 400 <= kReplyBytes, "a reply that echoes a domain must fit");
 static_assert(kDomainInputBytes > kDomainNameBytes);
@@ -47,14 +49,35 @@ struct LineLimits {
 struct RateLimits {
   std::uint32_t source_per_minute = 600;
   std::uint32_t source_burst = 1200;
-  std::uint32_t key_per_minute = 600;
-  std::uint32_t key_burst = 1200;
+  std::uint32_t key_per_minute = 60;
+  std::uint32_t key_burst = 120;  // as many as a window of 60 a minute lets through at its edge
   bool exempt_loopback = true;
 };
 
 struct AccountLimits {
   std::uint32_t names_per_key = 1000;
-  std::uint32_t scan_interval_s = 10;  // between two `command scan` of one name
+  std::uint32_t scan_interval_s = 10;         // between two `command scan` of one name
+  std::uint32_t unconfirmed_keys = 100;       // claimed for one e-mail address and not confirmed
+  std::uint32_t new_accounts_per_source = 5;  // of one source and day; loopback is free
+};
+
+// HTTP (RFC 9112), beyond what LineLimits say of connections and sources.
+struct HttpLimits {
+  std::chrono::milliseconds head{10'000};  // first byte of a request to the end of its head
+  std::chrono::milliseconds idle{15'000};  // between two requests of a connection
+  std::uint32_t body_bytes_per_s = 1'000;  // the body must come at least that fast
+  std::uint32_t requests_per_connection = 100;
+};
+inline constexpr std::size_t kHttpHeadBytes = 8'192;
+inline constexpr std::size_t kHttpFields = 64;
+inline constexpr std::size_t kHttpTargetBytes = 2'048;
+inline constexpr std::size_t kHttpBodyBytes = 65'536;
+
+// TLS servers. A client that began a handshake may hold a buffer as large as it announced.
+struct HandshakeLimits {
+  std::chrono::milliseconds deadline{5'000};
+  std::uint32_t in_total = 256;
+  std::uint32_t per_source = 16;
 };
 
 }  // namespace certline

@@ -5,6 +5,7 @@
 #include <array>
 #include <charconv>
 
+#include "protocol/base64.hpp"
 #include "protocol/command_table.hpp"
 #include "protocol/limits.hpp"
 
@@ -22,9 +23,17 @@ enum class Key : std::uint8_t {
   wait,
   after,
   on,
+  der,
+  token,
+  mail,
+  digest,
+  account,
+  key,
+  names,
 };
-constexpr std::array<std::string_view, 10> kKeys{"command", "domain", "apikey", "email", "starttls",
-                                                 "sha256",  "ip",     "wait",   "after", "on"};
+constexpr std::array<std::string_view, 17> kKeys{
+    "command", "domain", "apikey", "email", "starttls", "sha256",  "ip",  "wait", "after",
+    "on",      "der",    "token",  "mail",  "digest",   "account", "key", "names"};
 
 Error malformed(std::string detail) {
   return {ErrorKind::malformed, std::move(detail), 0};
@@ -138,6 +147,19 @@ Result<std::uint32_t> parse_wait(std::string_view text) {
   return seconds;
 }
 
+Result<std::uint64_t> parse_number(std::string_view key, std::string_view text) {
+  std::uint64_t number = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (code == std::errc() && end == text.data() + text.size()) return number;
+  return invalid(std::string(key) + ' ' + quoted(text) + " is not a whole number");
+}
+
+Result<bool> parse_switch(std::string_view text) {
+  if (same_word(text, "on")) return true;
+  if (same_word(text, "off")) return false;
+  return invalid("mail " + quoted(text) + " is not on or off");
+}
+
 template <class T>
 Result<Request> build_plain(const Arguments&) {
   return Request(T{});
@@ -155,7 +177,7 @@ Result<Request> build_name(const Arguments& args) {
 Result<Request> build_claim(const Arguments& args) {
   auto email = Email::parse(args.pairs[Key::email]);
   if (!email) return email.error();
-  auto key = args.key();
+  auto key = optionally<ApiKey>(args.pairs[Key::apikey], ApiKey::parse);
   if (!key) return key.error();
   return Request(ClaimKey{std::move(*email), std::move(*key)});
 }
@@ -204,13 +226,101 @@ Result<Request> build_help(const Arguments& args) {
   return Request(Help{std::move(name)});
 }
 
+Result<Request> build_user(const Arguments& args) {
+  auto key = args.key();
+  if (!key) return key.error();
+  return Request(GetUser{std::move(*key)});
+}
+
+Result<Request> build_certificate(const Arguments& args) {
+  auto key = args.key();
+  if (!key) return key.error();
+  auto der = decode_base64(args.pairs[Key::der]);
+  if (!der) return invalid("der is not base64; write the certificate's DER in base64, one line");
+  return Request(AddCertificate{std::move(*der), std::move(*key)});
+}
+
+Result<Request> build_confirm(const Arguments& args) {
+  auto token = Token::parse(args.pairs[Key::token]);
+  if (!token) return token.error();
+  return Request(ConfirmToken{std::move(*token), {}});
+}
+
+Result<Request> build_notify(const Arguments& args) {
+  auto key = args.key();
+  if (!key) return key.error();
+  const auto mail = optionally<bool>(args.pairs[Key::mail], parse_switch);
+  if (!mail) return mail.error();
+  const auto digest = optionally<Digest>(args.pairs[Key::digest], parse_digest);
+  if (!digest) return digest.error();
+  return Request(SetNotify{std::move(*key), *mail, *digest});
+}
+
+template <class T>
+Result<Request> build_after_number(const Arguments& args) {
+  const std::string_view after = args.pairs[Key::after];
+  if (after.empty()) return Request(T{});
+  const auto number = parse_number("after", after);
+  if (!number) return number.error();
+  return Request(T{*number});
+}
+
+template <class T>
+Result<Request> build_account(const Arguments& args) {
+  auto account = parse_account_name(args.pairs[Key::account]);
+  if (!account) return account.error();
+  return Request(T{std::move(*account)});
+}
+
+Result<Request> build_keys(const Arguments& args) {
+  auto account = parse_account_name(args.pairs[Key::account]);
+  if (!account) return account.error();
+  const auto after = optionally<KeyTag>(args.pairs[Key::after], parse_key_tag);
+  if (!after) return after.error();
+  return Request(ListKeys{std::move(*account), *after});
+}
+
+Result<Request> build_revoke(const Arguments& args) {
+  const auto tag = parse_key_tag(args.pairs[Key::key]);
+  if (!tag) return tag.error();
+  return Request(RevokeKey{*tag});
+}
+
+Result<Request> build_quota(const Arguments& args) {
+  auto account = parse_account_name(args.pairs[Key::account]);
+  if (!account) return account.error();
+  const auto names = parse_number("names", args.pairs[Key::names]);
+  if (!names) return names.error();
+  if (*names > kNamesPerKeyMost) return invalid("names is more than a key can have");
+  return Request(SetQuota{std::move(*account), static_cast<std::uint32_t>(*names)});
+}
+
 // In the order of the table, which is the order of the Request variant.
 using Builder = Result<Request> (*)(const Arguments&);
 constexpr std::array<Builder, std::variant_size_v<Request>> kBuilders{
-    build_plain<NewKey>,    build_claim,       build_add,
-    build_expiration,       build_domains,     build_name<RemoveDomain>,
-    build_name<ScanDomain>, build_plain<Ping>, build_help,
+    build_plain<NewKey>,
+    build_claim,
+    build_add,
+    build_expiration,
+    build_domains,
+    build_name<RemoveDomain>,
+    build_name<ScanDomain>,
+    build_plain<Ping>,
+    build_help,
     build_plain<GetStatus>,
+    build_user,
+    build_certificate,
+    build_confirm,
+    build_notify,
+    build_after_number<ListAccounts>,
+    build_keys,
+    build_revoke,
+    build_account<VerifyAccount>,
+    build_account<BlockAccount>,
+    build_account<UnblockAccount>,
+    build_quota,
+    build_account<DeleteAccount>,
+    build_after_number<ListDeadLetters>,
 };
 
 // Every key given is one the command takes, every one it needs is there.
@@ -236,6 +346,13 @@ Result<> check_arity(const CommandRow& row, const Pairs& pairs) {
   return {};
 }
 
+Result<Request> build(const CommandRow& row, const Pairs& pairs, const DomainRules& rules) {
+  const auto arity = check_arity(row, pairs);
+  if (!arity) return arity.error();
+  const auto index = static_cast<std::size_t>(&row - command_table().data());
+  return kBuilders[index](Arguments{pairs, rules});
+}
+
 }  // namespace
 
 std::optional<PlainExpiration> plain_expiration(std::string_view line) {
@@ -246,6 +363,16 @@ std::optional<PlainExpiration> plain_expiration(std::string_view line) {
   const std::size_t blank = line.find(' ');
   if (blank == line.npos || !line.substr(blank).starts_with(kMiddle)) return std::nullopt;
   return PlainExpiration{line.substr(0, blank), line.substr(blank + kMiddle.size())};
+}
+
+Result<Request> parse_arguments(const CommandRow& row, std::span<const ArgumentText> arguments,
+                                const DomainRules& rules) {
+  Pairs pairs;
+  for (const ArgumentText& argument : arguments) {
+    const auto stored = pairs.put(argument.key, argument.value);
+    if (!stored) return stored.error();
+  }
+  return build(row, pairs, rules);
 }
 
 Result<Request> parse_line(std::string_view line, const DomainRules& rules) {
@@ -259,9 +386,7 @@ Result<Request> parse_line(std::string_view line, const DomainRules& rules) {
   if (row == rows.end()) {
     return malformed("unknown command " + quoted(name) + "; command help lists them");
   }
-  const auto arity = check_arity(*row, *pairs);
-  if (!arity) return arity.error();
-  return kBuilders[static_cast<std::size_t>(row - rows.begin())](Arguments{*pairs, rules});
+  return build(*row, *pairs, rules);
 }
 
 }  // namespace certline

@@ -79,6 +79,15 @@ struct Renderer {
   }
 
   void operator()(const Claimed& r) {
+    if (!r.key.empty()) {
+      out += "data ";
+      out += r.key;
+      out += '\n';
+    }
+    if (r.mailed) {
+      return ok(r.created ? "created; confirm it with the mail that is on its way"
+                          : "already yours; confirm it with the mail that is on its way");
+    }
     ok(r.created ? "created; next: command add domain D apikey K" : "already yours");
   }
 
@@ -188,7 +197,99 @@ struct Renderer {
     out += '\n';
     ok("running");
   }
+
+  void operator()(const UserName& r) {
+    if (r.email.empty()) return ok("never claimed; next: command claim email E apikey K");
+    out += "data ";
+    out += r.email;
+    out += '\n';
+    ok("claimed");
+  }
+
+  void operator()(const CertificateAdded& r) {
+    out += fmt::format("data id {} key {} names {}\n", r.id, r.key, r.names);
+    ok("watched; next: command expiration domain D apikey K wait 30");
+  }
+
+  void operator()(const Confirmed& r) {
+    out += fmt::format("data purpose {}\n", purpose_name(r.purpose));
+    ok("done");
+  }
+
+  void operator()(const NotifyState& r) {
+    out += fmt::format("data mail {} digest {}", r.mail ? "on" : "off", digest_name(r.digest));
+    if (!r.address.empty()) out += ' ' + r.address;
+    out += '\n';
+    ok(r.address.empty() ? "no address is known; next: command claim email E apikey K" : "set");
+  }
+
+  void operator()(const Changed& r) { ok(r.text); }
+  void operator()(const AccountPage& r);
+  void operator()(const KeyPage& r);
+  void operator()(const DeadLetterPage& r);
 };
+
+// The rows of a page that fit, each on the one data line; says whether more follow, and after what.
+template <class Row, class Write, class Name>
+void page(Renderer& to, const std::vector<Row>& rows, bool more, std::string_view noun, Write write,
+          Name name) {
+  static constexpr std::size_t kStatusRoom = 150;
+  std::string& out = to.out;
+  std::size_t shown = 0;
+  for (const Row& row : rows) {
+    const std::size_t before = out.size();
+    out += shown == 0 ? "data" : "";
+    write(row);
+    if (out.size() - to.start + kStatusRoom > kReplyBytes) {
+      out.resize(before);
+      break;
+    }
+    ++shown;
+  }
+  if (shown > 0) out += '\n';
+  std::string text = fmt::format("{} {}; ", shown, noun);
+  if ((more || shown < rows.size()) && shown > 0) {
+    text += "more follow, ask again with: after " + name(rows[shown - 1]);
+  } else {
+    text += "no more follow";
+  }
+  to.ok(text);
+}
+
+std::string_view or_none(std::string_view text) {
+  return text.empty() ? "-" : text;
+}
+
+void Renderer::operator()(const AccountPage& r) {
+  page(
+      *this, r.rows, r.more, "accounts",
+      [this](const AccountRow& row) {
+        out += fmt::format(" account {} email {} state {} names {} keys {} quota {} created_utc {}",
+                           row.id, or_none(row.email), row.state, row.names, row.keys, row.quota,
+                           row.created_utc);
+      },
+      [](const AccountRow& row) { return std::to_string(row.id); });
+}
+
+void Renderer::operator()(const KeyPage& r) {
+  page(
+      *this, r.rows, r.more, "keys",
+      [this](const KeyRow& row) {
+        out += fmt::format(" key {} state {} names {} created_utc {} last_seen_utc {}",
+                           hex(row.key), row.state, row.names, row.created_utc, row.last_seen_utc);
+      },
+      [](const KeyRow& row) { return hex(row.key); });
+}
+
+void Renderer::operator()(const DeadLetterPage& r) {
+  page(
+      *this, r.rows, r.more, "messages",
+      [this](const DeadLetterRow& row) {
+        out += fmt::format(" id {} channel {} event {} created_utc {}", row.id, row.channel,
+                           row.event, row.created_utc);
+      },
+      [](const DeadLetterRow& row) { return std::to_string(row.id); });
+}
 
 void append_error(std::string& out, const Error& error) {
   std::string tail;

@@ -3,12 +3,18 @@
 
 #include <type_traits>
 
+#include "protocol/command_table.hpp"
+
 namespace certline {
 namespace {
 
+template <class T, class... Kinds>
+constexpr bool kIsOneOf = (std::is_same_v<T, Kinds> || ...);
+
 template <class T>
-constexpr bool kWrites = std::is_same_v<T, ClaimKey> || std::is_same_v<T, AddDomain> ||
-                         std::is_same_v<T, RemoveDomain> || std::is_same_v<T, ScanDomain>;
+constexpr bool kWrites = kIsOneOf<T, ClaimKey, AddDomain, RemoveDomain, ScanDomain, AddCertificate,
+                                  ConfirmToken, SetNotify, RevokeKey, VerifyAccount, BlockAccount,
+                                  UnblockAccount, SetQuota, DeleteAccount>;
 
 template <class T>
 concept Keyed = requires(const T& request) {
@@ -21,11 +27,17 @@ bool is_write(const Request& request) {
   return std::visit([](const auto& r) { return kWrites<std::decay_t<decltype(r)>>; }, request);
 }
 
+bool needs_administrator(const Request& request) {
+  return command_table()[command_index(request)].access == Access::administrator;
+}
+
 const ApiKey* key_of(const Request& request) {
   return std::visit(
       [](const auto& r) -> const ApiKey* {
         if constexpr (Keyed<std::decay_t<decltype(r)>>) {
           return &r.key;
+        } else if constexpr (std::is_same_v<std::decay_t<decltype(r)>, ClaimKey>) {
+          return r.key ? &*r.key : nullptr;
         } else {
           return nullptr;
         }

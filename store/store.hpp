@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "inventory/notices.hpp"
 #include "inventory/records.hpp"
 #include "inventory/schedule.hpp"
 #include "protocol/error.hpp"
@@ -65,6 +66,30 @@ class ReadView {
   std::uint64_t due_count(UtcTime until) const;
   Counts counts() const;
 
+  std::vector<AccountRecord> accounts(AccountId after, std::size_t most) const;  // ascending
+  // The keys of an account by their tags, ascending after `after` (all zero: from the first).
+  std::vector<std::pair<KeyTag, KeyRecord>> keys(AccountId account, const KeyTag& after,
+                                                 std::size_t most) const;
+  std::optional<KeyRecord> key_by_tag(const KeyTag& tag) const;
+  // Accounts whose only key was claimed for this address and waits for confirmation.
+  std::vector<AccountId> claims(std::string_view email, std::size_t most) const;
+  // Found by the first half of the hash; whoever redeems compares the whole of `digest`.
+  std::optional<TokenRecord> token(const Sha256& token_hash) const;
+  std::vector<std::pair<std::uint64_t, AuditRecord>> audit(std::uint64_t after,
+                                                           std::size_t most) const;
+  std::uint32_t new_accounts(UtcTime day, const IpAddress& source) const;  // day: now / 86400
+  AlertState alert_state(EndpointId endpoint) const;  // as new where none is stored
+  std::vector<std::pair<IncidentKey, IncidentRecord>> incidents(AccountId account,
+                                                                std::size_t most) const;
+  // Those of one (account, event, subject), whatever their stage.
+  std::vector<std::pair<IncidentKey, IncidentRecord>> incidents(AccountId account, EventKind event,
+                                                                const Subject& subject) const;
+  std::optional<DeliveryRecord> delivery(std::uint64_t id) const;
+  std::vector<DeliveryRecord> deliveries(std::uint64_t after, std::size_t most) const;
+  std::vector<Alarm> alarms(UtcTime until, std::size_t most) const;  // ascending
+  // 32 random bytes that were made with the store and never leave it.
+  Sha256 secret() const;
+
  protected:
   friend class Store;
   friend class ReaderPool;
@@ -81,14 +106,15 @@ class WriteView : public ReadView {
   AccountId new_account_id();
   EndpointId new_endpoint_id();
   void put_key(const Sha256& key_hash, const KeyRecord& record);
-  void put_account(const AccountRecord& record);  // also its e-mail index
+  void remove_key(const KeyTag& tag);
+  void put_account(const AccountRecord& record);  // also its e-mail and claim indexes
   void remove_account(AccountId id);
   void put_watch(AccountId account, std::string_view canonical, const WatchRecord& record);
   void remove_watch(AccountId account, std::string_view canonical);  // also the watcher index
-  // Writes the record and moves its due entry to next_scan_utc (none while watchers == 0).
+  // Writes the record and moves its due entry to next_scan_utc (none while watchers == resting).
   void put_endpoint(const EndpointRecord& record);
   void remove_endpoint(
-      EndpointId id);  // with addresses, history, due entry, certificate references
+      EndpointId id);  // with addresses, history, due entry, alert state, certificate references
   // Replaces what an address record says; keeps certificate reference counts right. Certificates of
   // `chain` that are not stored yet come from `ders`.
   void put_address(EndpointId endpoint, const AddressRecord& record,
@@ -98,6 +124,20 @@ class WriteView : public ReadView {
   // Beyond kHistoryPerAddress of an address, or kHistoryPerEndpoint altogether, the oldest go.
   void append_history(EndpointId endpoint, const HistoryRecord& record);
   void put_intermediate(const Sha256& sha256, const std::vector<std::uint8_t>& der);
+
+  void put_token(const Sha256& token_hash, const TokenRecord& record);
+  void remove_token(const KeyTag& first_half);
+  void append_audit(const AuditRecord& record);
+  // Counts one more; what was counted on other days is forgotten.
+  void count_new_account(UtcTime day, const IpAddress& source);
+  void put_alert_state(EndpointId endpoint, const AlertState& state);
+  void put_incident(const IncidentKey& key, const IncidentRecord& record);
+  void remove_incident(const IncidentKey& key);
+  std::uint64_t new_delivery_id();
+  void put_delivery(const DeliveryRecord& record);
+  void remove_delivery(std::uint64_t id);
+  void set_alarm(const Alarm& alarm);  // twice is once
+  void clear_alarm(const Alarm& alarm);
   // What the tables leave of the map, this transaction's writes counted; costs a look at each
   // table.
   std::uint64_t free_bytes() const;

@@ -315,13 +315,22 @@ Result<void> read_table(const toml::table& table, const std::string& prefix,
 
 namespace {
 
+bool is_host_and_port(std::string_view text) {
+  const auto domain = Domain::parse(text, {true});
+  return domain && text.find('/') == text.npos && text.find(':') != text.npos;
+}
+
 // What no single key can tell.
 Problem check_whole(const Config& config) {
-  if (config.line.listen.empty() && config.line.listen_tls.empty() && config.line.socket.empty()) {
+  const bool over_tls = config.tls.on() && !config.line.listen_tls.empty();
+  if (config.line.listen.empty() && !over_tls && config.line.socket.empty()) {
     return "line.listen: write at least one address";
   }
   if (config.tls.certificate.empty() != config.tls.key.empty()) {
     return "tls.certificate and tls.key belong together: write both or neither";
+  }
+  if (!config.smtp.server.empty() && !is_host_and_port(config.smtp.server)) {
+    return "smtp.server: write \"host:port\"";
   }
   if (!config.smtp.server.empty() && config.smtp.from.empty()) {
     return "smtp.from: write the address that mail comes from";

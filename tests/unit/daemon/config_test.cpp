@@ -83,7 +83,8 @@ TEST_CASE("errors name file, line and key, and say what to write") {
   CHECK(problem("line.quiet_ms = 0").find("from 1 to") != std::string::npos);
   CHECK(problem("store.map_size = 17").find("1 MiB") != std::string::npos);
   CHECK(problem("store.map_size = \"9999999999 TiB\"").find("1 MiB") != std::string::npos);
-  CHECK(problem("line.listen = []").find("at least one address") != std::string::npos);
+  CHECK(problem("line = {listen = [], socket = \"\"}").find("at least one address") !=
+        std::string::npos);
   CHECK(problem("line = 3").find("unknown key \"line\"") != std::string::npos);
   CHECK(problem("scanner.allow = [\"10.0.0.0/33\"]").find("scanner.allow") != std::string::npos);
   CHECK(problem("scanner.allow = [7]").find("list of networks") != std::string::npos);
@@ -103,4 +104,109 @@ TEST_CASE("listen addresses") {
 
 TEST_CASE("a file that cannot be read says so") {
   CHECK(load_config("/nonexistent/x.toml").error().detail.find("cannot read") == 0);
+}
+
+TEST_CASE("HTTP, TLS and the Unix socket") {
+  const Config defaults = good("");
+  REQUIRE(defaults.http.listen.size() == 1);
+  CHECK(defaults.http.listen[0].to_string() == "127.0.0.1:10080");
+  CHECK(defaults.http.listen_tls[0].to_string() == "127.0.0.1:10443");
+  CHECK(defaults.line.listen_tls[0].to_string() == "127.0.0.1:10024");
+  CHECK(defaults.line.socket == "/run/certline/line.sock");
+  CHECK_FALSE(defaults.tls.on());
+  const Config config = good(R"(
+[line]
+listen = []
+listen_tls = ["127.0.0.1:0"]
+socket = ""
+[http]
+listen = []
+public_url = "https://certline.example.org"
+head_ms = 700
+requests_per_connection = 3
+[tls]
+certificate = "/tmp/chain.pem"
+key = "/tmp/key.pem"
+handshake_ms = 900
+handshakes = 5
+handshakes_per_source = 2
+)");
+  CHECK(config.http.listen.empty());
+  CHECK(config.http.public_url == "https://certline.example.org");
+  CHECK(config.http.limits.head.count() == 700);
+  CHECK(config.http.limits.requests_per_connection == 3);
+  CHECK(config.tls.on());
+  CHECK(config.tls.handshakes.deadline.count() == 900);
+  CHECK(config.tls.handshakes.in_total == 5);
+  CHECK(config.tls.handshakes.per_source == 2);
+  CHECK(problem("tls.key = \"/tmp/key.pem\"").find("belong together") != std::string::npos);
+  CHECK(problem("http.public_url = \"certline.example.org\"").find("http.public_url") !=
+        std::string::npos);
+  CHECK(problem("http.public_url = \"https://a.example/\"").find("no slash") != std::string::npos);
+}
+
+TEST_CASE("accounts, mail and channels") {
+  const Config config = good(R"(
+[accounts]
+verification = "email"
+[limits]
+unconfirmed_keys = 7
+new_accounts_per_source = 2
+[notify]
+address = "Hostmaster@Example.org"
+digest = "weekly"
+gather_s = 0
+[smtp]
+server = "127.0.0.1:25"
+tls = "opportunistic"
+from = "certline@example.org"
+[[channel]]
+name = "chat"
+kind = "webhook"
+url = "http://127.0.0.1:8080/hook"
+form = "ntfy"
+timeout_s = 3
+[[channel]]
+name = "pager"
+kind = "program"
+command = ["/bin/true", "-x"]
+account = "Ops@Example.org"
+)");
+  CHECK(config.verification == Verification::email);
+  CHECK(config.accounts.unconfirmed_keys == 7);
+  CHECK(config.accounts.new_accounts_per_source == 2);
+  CHECK(config.notify.address == "hostmaster@example.org");
+  CHECK(config.notify.digest == Digest::weekly);
+  CHECK(config.smtp.tls == MailTls::opportunistic);
+  REQUIRE(config.channels.size() == 2);
+  CHECK(config.channels[0].form == WebhookForm::ntfy);
+  CHECK(config.channels[0].timeout_s == 3);
+  CHECK(config.channels[1].kind == ChannelKind::program);
+  CHECK(config.channels[1].command == std::vector<std::string>{"/bin/true", "-x"});
+  CHECK(config.channels[1].account == "ops@example.org");
+}
+
+TEST_CASE("what is wrong with mail and channels is said") {
+  const auto says = [](std::string_view toml, std::string_view words) {
+    const std::string said = problem(toml);
+    INFO(said);
+    CHECK(said.find(words) != std::string::npos);
+  };
+  says("accounts.verification = \"email\"", "needs smtp.server");
+  says("smtp = {server = \"mail.example.org:25\"}", "smtp.from");
+  says("smtp = {server = \"mail.example.org\", from = \"a@example.org\"}", "host:port");
+  says("smtp = {user = \"x\"}", "belong together");
+  says("notify.address = \"nobody\"", "e-mail address");
+  says("channel = 3", "[[channel]]");
+  says("[[channel]]\nname = \"mail\"", "name: write");
+  says("[[channel]]\nname = \"Ops!\"", "name: write");
+  says("[[channel]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"ftp://x/\"", "url: write");
+  says("[[channel]]\nname = \"a\"\nkind = \"program\"\ncommand = [\"page\"]", "whole path");
+  says("[[channel]]\nname = \"a\"\nkind = \"fax\"", "write one of");
+  says("[[channel]]\nname = \"a\"\ncolour = \"red\"", "unknown key");
+  says("[[channel]]\nname = \"a\"\ntimeout_s = 0", "from 1 to 60");
+  says("[[channel]]\nname = \"a\"\nkind = \"email\"\nto = \"a@example.org\"", "needs smtp.server");
+  const std::string hook =
+      "[[channel]]\nname = \"a\"\nkind = \"webhook\"\nurl = \"http://x.example/\"\n";
+  says(hook + hook, "two are called");
 }

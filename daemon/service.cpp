@@ -52,6 +52,9 @@ Service::Read Service::read(const Request& request, const Caller& caller, const 
     }
     if (const auto* domains = std::get_if<ListDomains>(&request))
       return {read_domains(*domains), {}};
+    if (const auto* addresses = std::get_if<ListAddresses>(&request)) {
+      return {read_addresses(*addresses), {}};
+    }
     if (std::holds_alternative<NewKey>(request)) {
       return {ReplyBody{KeyCreated{parts_.entropy.api_key()}}, {}};
     }
@@ -154,6 +157,23 @@ Reply Service::read_domains(const ListDomains& request) const {
       break;
     }
     page.names.push_back(std::move(name));
+  }
+  return ReplyBody{std::move(page)};
+}
+
+Reply Service::read_addresses(const ListAddresses& request) const {
+  const store::ReadView view = parts_.store.read();
+  const auto key = find_key(view, pki::sha256(request.key.text()));
+  if (!key) return unknown_key();
+  const auto watch = view.watch(key->account, request.domain.canonical());
+  if (!watch) return unknown_name();
+  const auto endpoint = view.endpoint(watch->endpoint);
+  if (!endpoint) throw store::CorruptValue("a watch without its endpoint");
+  AddressPage page;
+  for (const AddressRecord& address : view.addresses(endpoint->id)) {
+    if (request.after && address.address <= *request.after) continue;
+    const ExpirationReport said = report_address("", *watch, *endpoint, address, parts_.clock());
+    page.rows.push_back({address.address, said.problem});
   }
   return ReplyBody{std::move(page)};
 }

@@ -110,6 +110,7 @@ class Service {
                 const EndpointRecord& endpoint, const store::Stamp& stamp,
                 const Settings& settings) const;
   Reply read_domains(const ListDomains& request) const;
+  Reply read_addresses(const ListAddresses& request) const;
   Reply read_status() const;
 
   ServiceParts parts_;

@@ -34,6 +34,11 @@ constexpr std::array kNameArguments{
     ArgumentRow{"domain", Need::required, kDomainForm},
     ArgumentRow{"apikey", Need::required, "K"},
 };
+constexpr std::array kAddressesArguments{
+    ArgumentRow{"domain", Need::required, kDomainForm},
+    ArgumentRow{"apikey", Need::required, "K"},
+    ArgumentRow{"after", Need::optional, "address"},
+};
 constexpr std::array kKeyArguments{
     ArgumentRow{"apikey", Need::required, "K"},
 };
@@ -85,6 +90,8 @@ constexpr std::array<CommandRow, std::variant_size_v<Request>> kCommands{{
     {"remove", kNameArguments, "stops watching a name", "",
      "command remove domain example.org apikey K"},
     {"scan", kNameArguments, "scans a name now", "", "command scan domain example.org apikey K"},
+    {"addresses", kAddressesArguments, "tells the problem of each address, a page at a time",
+     "A P A P ...", "command addresses domain example.org apikey K"},
     {"ping", {}, "answers", "pong", "command ping"},
     {"help", kHelpArguments, "lists the commands, or shows how one is used",
      "C C ... or the usage of one", "command help on add"},

@@ -216,6 +216,16 @@ Result<Request> build_domains(const Arguments& args) {
   return Request(ListDomains{std::move(*key), std::move(*after)});
 }
 
+Result<Request> build_addresses(const Arguments& args) {
+  auto domain = args.domain();
+  if (!domain) return domain.error();
+  auto key = args.key();
+  if (!key) return key.error();
+  const auto after = optionally<IpAddress>(args.pairs[Key::after], parse_ip);
+  if (!after) return after.error();
+  return Request(ListAddresses{std::move(*domain), std::move(*key), *after});
+}
+
 Result<Request> build_help(const Arguments& args) {
   const std::string_view on = args.pairs[Key::on];
   if (on.empty()) return Request(Help{});
@@ -305,6 +315,7 @@ constexpr std::array<Builder, std::variant_size_v<Request>> kBuilders{
     build_domains,
     build_name<RemoveDomain>,
     build_name<ScanDomain>,
+    build_addresses,
     build_plain<Ping>,
     build_help,
     build_plain<GetStatus>,

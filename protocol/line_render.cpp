@@ -224,6 +224,7 @@ struct Renderer {
   }
 
   void operator()(const Changed& r) { ok(r.text); }
+  void operator()(const AddressPage& r);
   void operator()(const AccountPage& r);
   void operator()(const KeyPage& r);
   void operator()(const DeadLetterPage& r);
@@ -258,6 +259,15 @@ void page(Renderer& to, const std::vector<Row>& rows, bool more, std::string_vie
 
 std::string_view or_none(std::string_view text) {
   return text.empty() ? "-" : text;
+}
+
+void Renderer::operator()(const AddressPage& r) {
+  page(
+      *this, r.rows, r.more, "addresses",
+      [this](const AddressRow& row) {
+        out += fmt::format(" {} {}", row.ip.to_string(), row.problem);
+      },
+      [](const AddressRow& row) { return row.ip.to_string(); });
 }
 
 void Renderer::operator()(const AccountPage& r) {

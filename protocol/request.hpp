@@ -47,6 +47,11 @@ struct ScanDomain {
   Domain domain;
   ApiKey key;
 };
+struct ListAddresses {
+  Domain domain;
+  ApiKey key;
+  std::optional<IpAddress> after;
+};
 struct Ping {};
 struct Help {
   std::optional<std::string> on;  // a command name of the table, lower case
@@ -102,9 +107,9 @@ struct ListDeadLetters {
 
 using Request =
     std::variant<NewKey, ClaimKey, AddDomain, GetExpiration, ListDomains, RemoveDomain, ScanDomain,
-                 Ping, Help, GetStatus, GetUser, AddCertificate, ConfirmToken, SetNotify,
-                 ListAccounts, ListKeys, RevokeKey, VerifyAccount, BlockAccount, UnblockAccount,
-                 SetQuota, DeleteAccount, ListDeadLetters>;
+                 ListAddresses, Ping, Help, GetStatus, GetUser, AddCertificate, ConfirmToken,
+                 SetNotify, ListAccounts, ListKeys, RevokeKey, VerifyAccount, BlockAccount,
+                 UnblockAccount, SetQuota, DeleteAccount, ListDeadLetters>;
 
 struct KeyCreated {
   std::string key;  // 32 hex digits
@@ -149,6 +154,14 @@ struct DomainPage {
 };
 struct Removed {};
 struct ScanStarted {};
+struct AddressRow {
+  IpAddress ip;
+  std::string_view problem;  // as `expiration … ip` says it
+};
+struct AddressPage {
+  std::vector<AddressRow> rows;  // ascending
+  bool more = false;
+};
 struct Pong {};
 struct HelpText {
   std::optional<std::string> on;
@@ -213,8 +226,8 @@ struct DeadLetterPage {
 
 using ReplyBody =
     std::variant<KeyCreated, Claimed, Added, ExpirationReport, DomainPage, Removed, ScanStarted,
-                 Pong, HelpText, StatusReport, UserName, CertificateAdded, Confirmed, NotifyState,
-                 AccountPage, KeyPage, Changed, DeadLetterPage>;
+                 AddressPage, Pong, HelpText, StatusReport, UserName, CertificateAdded, Confirmed,
+                 NotifyState, AccountPage, KeyPage, Changed, DeadLetterPage>;
 using Reply = Result<ReplyBody>;
 
 // True for requests that change the store: they are acknowledged after a commit, and a connection

@@ -37,6 +37,7 @@ struct AccountRecord {
   bool mail_off = false;            // unsubscribed
   std::optional<Digest> digest;     // absent: as configured
   UtcTime digest_utc = 0;           // the last one
+  UtcTime mailed_utc = 0;           // the last mail that asked to confirm its address
 };
 
 enum class KeyState : std::uint8_t { active = 0, revoked = 1, blocked = 2 };

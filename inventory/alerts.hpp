@@ -47,21 +47,28 @@ struct AlertEvent {
   EventKind kind = EventKind::test;
   Subject subject{};
   std::uint8_t stage = 0;
-  bool over = false;  // the trouble has passed, whatever its stage
+  bool over = false;   // the trouble has passed, whatever its stage
+  bool quiet = false;  // with over: something else that is told says so
   bool operator==(const AlertEvent&) const = default;
 };
 
 // What was told of an endpoint. Stored under the endpoint's number.
 struct AlertState {
-  std::optional<Sha256> leaf;         // the certificate that the next three are about
-  std::uint8_t renewal_stage = 0;     // the last one told; 0: none
-  std::uint8_t expired_stage = 0;     // likewise, counted from 1
-  ScanState verdict = ScanState::ok;  // the one told; ok: none
+  // The certificate that ends first of those served when one was last seen. What no scan sees any
+  // more is still judged by its dates.
+  std::optional<Sha256> leaf;
+  UtcTime not_before_utc = 0, not_after_utc = 0;  // of `leaf`; 0: unreadable
+  std::uint8_t renewal_stage = 0;                 // the last one told; 0: none
+  std::uint8_t expired_stage = 0;                 // likewise, counted from 1
+  std::optional<Sha256> earlier;                  // the one before `leaf`
+  std::uint8_t reverts = 0;                       // scans in a row that saw `earlier` once more
+  ScanState verdict = ScanState::ok;              // the one told; ok: none
+  Sha256 verdict_leaf{};                          // the certificate it was told of
   bool disagreement_told = false;
   std::uint8_t disagreements = 0;            // scans in a row that saw it
   EventKind network_told = EventKind::test;  // which of the network-shaped; test: none
-  std::uint8_t network_failures = 0;         // scans in a row that saw such trouble
-  UtcTime not_after_utc = 0;                 // of `leaf`
+  ScanState network_state = ScanState::ok;   // with could_not_check: why, as told
+  std::uint8_t network_failures = 0;  // scans in a row that saw another such trouble than told
   bool operator==(const AlertState&) const = default;
 };
 inline constexpr std::uint8_t kFailuresBeforeAlert = 3;
@@ -73,11 +80,24 @@ std::uint8_t renewal_stage(UtcTime not_before, UtcTime not_after, UtcTime now);
 // 0 before the end; then 1 at once, one more each day for a week, then each week.
 std::uint8_t expired_stage(UtcTime not_after, UtcTime now);
 
+// What is wrong with a way to an endpoint, by quorum over its addresses; those that policy forbids
+// don't count while there are others. test: nothing.
+struct NetworkTrouble {
+  EventKind kind = EventKind::test;
+  std::size_t down = 0, of = 0;     // addresses
+  ScanState state = ScanState::ok;  // with could_not_check: why
+};
+NetworkTrouble network_trouble(const EndpointRecord& endpoint,
+                               std::span<const AddressRecord> addresses);
+
 // One scan's events, in the order told; `state` is what is to be stored. Facts read from a
 // certificate count at once, by the worst address; a network-shaped trouble after
 // kFailuresBeforeAlert scans in a row, by quorum over the addresses. While `outage` holds (the
 // daemon's own network is in doubt) no network-shaped trouble begins.
 std::vector<AlertEvent> judge(AlertState& state, const EndpointRecord& endpoint,
                               std::span<const AddressRecord> addresses, UtcTime now, bool outage);
+
+// What holds now, for who begins to watch an endpoint that is known already, or ceases to.
+std::vector<AlertEvent> standing(const AlertState& state, EndpointId endpoint);
 
 }  // namespace certline

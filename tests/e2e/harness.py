@@ -251,11 +251,15 @@ class Daemon(Process):
         self.write_config(config)
         super().__init__([binary, "serve", "--config", self.config_file, *arguments], **options)
         try:
-            match = self.wait_line(r"\blistening\b.*\baddress=\"?([0-9a-fA-F.:\[\]]+):(\d+)")
+            self.port = self.port_of("line")
         except Failure:
             self.kill()
             raise
-        self.port = int(match.group(2))
+
+    def port_of(self, protocol):
+        """Where it listens: "line", "line-tls", "http" or "https"."""
+        match = self.wait_line(rf"\blistening protocol={protocol} address=\"?[\w.:\[\]]+:(\d+)")
+        return int(match.group(1))
 
     def write_config(self, config):
         self.config_file.write_text(complete_config(config, self.store))
@@ -286,16 +290,19 @@ class Daemon(Process):
 
 
 def complete_config(config, store):
-    """Adds what a test must not take from the defaults: store, port, resolver."""
-    sections = {"": []}
-    name = ""
+    """Adds what a test must not take from the defaults: store, ports, resolver. There is neither
+    HTTP nor a Unix socket unless the test asks for it; TLS comes with tls.certificate."""
+    sections, rows = {"": []}, []
+    here = sections[""]
     for line in config.strip().splitlines():
         match = re.fullmatch(r"\s*\[([\w.]+)\]\s*", line)
         if match:
-            name = match.group(1)
-            sections.setdefault(name, [])
+            here = sections.setdefault(match.group(1), [])
+        elif re.fullmatch(r"\s*\[\[\w+\]\]\s*", line):
+            here = rows
+            here.append(line)
         else:
-            sections[name].append(line)
+            here.append(line)
 
     def default(section, key, value):
         lines = sections.setdefault(section, [])
@@ -304,9 +311,13 @@ def complete_config(config, store):
 
     default("store", "path", f'"{store}"')
     default("line", "listen", '["127.0.0.1:0"]')
+    default("line", "listen_tls", '["127.0.0.1:0"]')
+    default("line", "socket", '""')
+    default("http", "listen", "[]")
+    default("http", "listen_tls", '["127.0.0.1:0"]')
     default("scanner", "resolvers", '["127.0.0.1:9"]')  # nobody: no test asks the real DNS
     text = "".join(f"[{name}]\n" * bool(name) + "\n".join(lines) + "\n"
-                   for name, lines in sections.items())
+                   for name, lines in sections.items()) + "".join(f"{row}\n" for row in rows)
     return text.replace("{store}", str(store))
 
 

@@ -256,7 +256,8 @@ def port_is_taken(directory):
         port = taken.getsockname()[1]
         config = directory / "taken.toml"
         config.write_text(f'[store]\npath = "{directory}/store"\n'
-                          f'[line]\nlisten = ["127.0.0.1:{port}"]\n')
+                          f'[line]\nlisten = ["127.0.0.1:{port}"]\nsocket = ""\n'
+                          "[http]\nlisten = []\n")
         with Process([CERTLINED, "serve", "--config", config]) as process:
             equal(process.wait_exit(), 1, "the exit status")
             check(f"127.0.0.1:{port}" in process.log() and "line.listen" in process.log(),

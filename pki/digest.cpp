@@ -7,6 +7,7 @@
 
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+#include <openssl/hmac.h>
 
 #include <new>
 #include <stdexcept>
@@ -62,6 +63,18 @@ Sha256 sha256(std::string_view text) {
 std::array<std::uint8_t, 16> md5(std::string_view text) {
   static const AlgorithmHandle algorithm = fetch("MD5");
   return digest<16>(text.data(), text.size(), algorithm.get());
+}
+
+Sha256 hmac_sha256(std::string_view key, std::string_view text) {
+  Sha256 out{};
+  unsigned length = 0;
+  const auto* const bytes = reinterpret_cast<const unsigned char*>(text.data());
+  if (HMAC(EVP_sha256(), key.data(), static_cast<int>(key.size()), bytes, text.size(), out.data(),
+           &length) == nullptr ||
+      length != out.size()) {
+    throw std::runtime_error("no HMAC: " + drain_openssl_errors());
+  }
+  return out;
 }
 
 bool equal_constant_time(const Sha256& a, const Sha256& b) {

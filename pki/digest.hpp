@@ -12,7 +12,8 @@ namespace certline::pki {
 
 Sha256 sha256(std::span<const std::uint8_t> bytes);
 Sha256 sha256(std::string_view text);
-std::array<std::uint8_t, 16> md5(std::string_view text);  // an identifier, not a protection
+std::array<std::uint8_t, 16> md5(std::string_view text);          // an identifier, not a protection
+Sha256 hmac_sha256(std::string_view key, std::string_view text);  // RFC 2104
 bool equal_constant_time(const Sha256& a, const Sha256& b);
 
 }  // namespace certline::pki

@@ -24,13 +24,15 @@ INCLUDES = {
     "pki": {"protocol", "inventory", "pki"},
     "store": {"protocol", "inventory", "store"},
     "scanner": {"protocol", "inventory", "pki", "scanner"},
-    "daemon": {"protocol", "inventory", "pki", "store", "scanner", "daemon"},
+    "connectors": {"protocol", "inventory", "pki", "connectors"},
+    "daemon": {"protocol", "inventory", "pki", "store", "scanner", "connectors", "daemon"},
 }
 # library → (pattern of its headers, folders that may see them)
 LIBRARIES = {
     "Asio": (r"boost/asio|boost/beast", {"scanner", "daemon"}),
     "OpenSSL": (r"openssl/|boost/asio/ssl", {"pki", "scanner"}),
     "LMDB": (r"lmdb", {"store"}),
+    "libcurl": (r"curl/", {"connectors"}),
 }
 # The scanner speaks TLS but takes no certificate apart: that is pki's.
 SCANNER_OPENSSL = {"openssl/ssl.h", "openssl/err.h", "openssl/bio.h"}

@@ -15,6 +15,11 @@ TEST_CASE("digests of known texts") {
   CHECK(sha256(bytes) == sha256("abc"));
 }
 
+TEST_CASE("HMAC-SHA256 of RFC 4231, case 2") {
+  CHECK(hex(hmac_sha256("Jefe", "what do ya want for nothing?")) ==
+        "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843");
+}
+
 TEST_CASE("comparison in constant time agrees with ==") {
   const Sha256 a = sha256("a");
   Sha256 b = a;

@@ -66,6 +66,7 @@ void check_all(const Environment& backup) {
   const Transaction txn(backup, false);
   for (std::size_t i = 0; i < kTableCount; ++i) {
     const auto table = static_cast<Table>(i);
+    if (!backup.has(table)) continue;
     Cursor cursor(txn.raw(), backup.table(table));
     for (bool more = cursor.first(); more; more = cursor.next()) {
       try {
@@ -77,19 +78,10 @@ void check_all(const Environment& backup) {
   }
 }
 
-MetaRecord read_meta(const Environment& environment, const Transaction& txn) {
-  const Key key = meta_key();
-  MDB_val where = to_value(key.view());
-  MDB_val value{};
-  check(mdb_get(txn.raw(), environment.table(Table::meta), &where, &value), "read format record");
-  MetaRecord meta;
-  decode({to_bytes(value), key.view()}, meta);
-  return meta;
-}
-
 void copy_table(const Environment& from, const Transaction& source, const Environment& into,
                 const Transaction& target, Table table) {
   check(mdb_drop(target.raw(), into.table(table), 0), "clear table");
+  if (!from.has(table)) return;
   Cursor read(source.raw(), from.table(table));
   const Cursor write(target.raw(), into.table(table));
   for (bool more = read.first(); more; more = read.next()) {
@@ -102,12 +94,16 @@ void copy_table(const Environment& from, const Transaction& source, const Enviro
 void replace_all(const Environment& from, const Environment& into) {
   const Transaction source(from, false);
   Transaction target(into, true);
-  MetaRecord meta = read_meta(from, source);
-  const MetaRecord current = read_meta(into, target);
+  MetaRecord meta = from.read_meta(source.raw());
+  const MetaRecord current = into.read_meta(target.raw());
   meta.next_account = std::max(meta.next_account, current.next_account);
   meta.next_endpoint = std::max(meta.next_endpoint, current.next_endpoint);
+  meta.next_delivery = std::max(meta.next_delivery, current.next_delivery);
+  meta.next_audit = std::max(meta.next_audit, current.next_audit);
+  if (!meta.secret) meta.secret = current.secret;  // of an older format: links go on working
   for (std::size_t i = 0; i < kTableCount; ++i)
     copy_table(from, source, into, target, static_cast<Table>(i));
+  if (!from.has(Table::account_keys)) into.index_keys(target.raw());
   into.write_meta(target.raw(), meta);
   check(target.commit(), "commit");
 }

@@ -2,23 +2,10 @@
 // aligns values to two bytes only, and then trusts nothing: checksum, verifier, ranges of numbers.
 #include "store/codec.hpp"
 
-#include <algorithm>
-#include <array>
-#include <cstring>
-
-#include "store/checksum.hpp"
-#include "store/schema_generated.h"
-#include "store/store.hpp"
+#include "store/flat_values.hpp"
 
 namespace certline::store {
-namespace {
 
-using flatbuffers::FlatBufferBuilder;
-using flatbuffers::Offset;
-
-constexpr std::size_t kChecksumBytes = 4;
-
-// Exclusive-or with what stands in the first four bytes.
 void mix(std::string& value, std::uint32_t crc) {
   for (std::size_t i = 0; i < kChecksumBytes; ++i)
     value[i] = static_cast<char>(value[i] ^ static_cast<char>(crc >> (8 * i)));
@@ -32,92 +19,10 @@ std::uint32_t checksum_of(ByteView value) {
   return crc;
 }
 
-// Format 1 did not mix in the key; its rows are read until they are written anew.
 bool sums_up(std::uint32_t stored, ByteView body, ByteView key) {
   const std::uint32_t own = crc32c(body);
   return stored == (own ^ crc32c(key)) || stored == own;
 }
-
-template <class Table>
-std::string finish(FlatBufferBuilder& builder, Offset<Table> root) {
-  builder.Finish(root);
-  const ByteView body(builder.GetBufferPointer(), builder.GetSize());
-  std::string out(kChecksumBytes, '\0');
-  out.reserve(kChecksumBytes + body.size());
-  mix(out, crc32c(body));
-  out.append(body.begin(), body.end());
-  return out;
-}
-
-// A value in aligned memory, checked; the table lives as long as this does.
-template <class Table>
-class Decoded {
- public:
-  explicit Decoded(StoredValue value) {
-    const std::uint32_t checksum = checksum_of(value.bytes);
-    const ByteView body = value.bytes.subspan(kChecksumBytes);
-    std::uint8_t* memory = small_.data();
-    if (body.size() > small_.size()) {
-      large_ = std::make_unique_for_overwrite<std::uint8_t[]>(body.size());
-      memory = large_.get();
-    }
-    std::copy(body.begin(), body.end(), memory);
-    if (!sums_up(checksum, {memory, body.size()}, value.key))
-      throw CorruptValue("checksum mismatch");
-    flatbuffers::Verifier verifier(memory, body.size());
-    if (!verifier.VerifyBuffer<Table>(nullptr)) throw CorruptValue("not a table of this schema");
-    table_ = flatbuffers::GetRoot<Table>(memory);
-  }
-  const Table* operator->() const { return table_; }
-
- private:
-  alignas(16) std::array<std::uint8_t, 1024> small_;
-  std::unique_ptr<std::uint8_t[]> large_;
-  const Table* table_ = nullptr;
-};
-
-template <class Struct, std::size_t N>
-Struct to_struct(const std::array<std::uint8_t, N>& bytes) {
-  static_assert(sizeof(Struct) == N);
-  Struct out;
-  std::memcpy(&out, bytes.data(), N);
-  return out;
-}
-
-template <std::size_t N, class Struct>
-std::array<std::uint8_t, N> required(const Struct* bytes) {
-  static_assert(sizeof(Struct) == N);
-  if (!bytes) throw CorruptValue("a required field is missing");
-  std::array<std::uint8_t, N> out;
-  std::memcpy(out.data(), bytes, N);
-  return out;
-}
-
-std::optional<Sha256> optional_hash(const flat::Hash* bytes) {
-  if (!bytes) return std::nullopt;
-  return required<32>(bytes);
-}
-
-std::string text(const flatbuffers::String* value) {
-  return value ? value->str() : std::string();
-}
-
-std::vector<std::uint8_t> blob(const flatbuffers::Vector<std::uint8_t>* value) {
-  if (!value) return {};
-  return {value->begin(), value->end()};
-}
-
-ScanState state(std::uint8_t number) {
-  const auto found = scan_state_by_number(number);
-  if (!found) throw CorruptValue("unknown scan state");
-  return *found;
-}
-
-std::uint8_t number(ScanState s) {
-  return static_cast<std::uint8_t>(s);
-}
-
-}  // namespace
 
 std::string bind(std::string value, ByteView key) {
   if (value.empty()) value.resize(kChecksumBytes);
@@ -138,13 +43,16 @@ void check_index(StoredValue row) {
 }
 
 std::string encode(const MetaRecord& r) {
-  FlatBufferBuilder b(128);
-  return finish(b, flat::CreateMeta(b, r.format, r.next_account, r.next_endpoint));
+  FlatBufferBuilder b(192);
+  const auto secret = to_struct<flat::Hash>(r.secret.value_or(Sha256{}));
+  return finish(b, flat::CreateMeta(b, r.format, r.next_account, r.next_endpoint, r.next_delivery,
+                                    r.next_audit, r.secret ? &secret : nullptr));
 }
 
 void decode(StoredValue value, MetaRecord& out) {
   const Decoded<flat::Meta> t(value);
-  out = {t->format(), t->next_account(), t->next_endpoint()};
+  out = {t->format(),        t->next_account(), t->next_endpoint(),
+         t->next_delivery(), t->next_audit(),   optional_hash(t->secret())};
 }
 
 std::string encode(const ReferenceRecord& r) {
@@ -171,23 +79,53 @@ void decode(StoredValue value, IntermediateRecord& out) {
 std::string encode(const AccountRecord& r) {
   FlatBufferBuilder b(256);
   const auto email = b.CreateString(r.email);
-  return finish(b, flat::CreateAccount(b, r.id, email, r.created_utc));
+  const auto claimed = short_text(b, r.claimed_email);
+  const auto digest =
+      r.digest ? flatbuffers::Optional<std::uint8_t>(number(*r.digest)) : flatbuffers::nullopt;
+  return finish(
+      b, flat::CreateAccount(b, r.id, email, r.created_utc, claimed, r.verified_utc, r.blocked_utc,
+                             r.no_further_keys, r.names_per_key, r.mail_off, digest, r.digest_utc));
 }
 
 void decode(StoredValue value, AccountRecord& out) {
   const Decoded<flat::Account> t(value);
-  out = {t->id(), text(t->email()), t->created_utc()};
+  out.id = t->id();
+  out.email = text(t->email());
+  out.created_utc = t->created_utc();
+  out.claimed_email = text(t->claimed_email());
+  out.verified_utc = t->verified_utc();
+  out.blocked_utc = t->blocked_utc();
+  out.no_further_keys = t->no_further_keys();
+  out.names_per_key = t->names_per_key();
+  out.mail_off = t->mail_off();
+  out.digest.reset();
+  if (const auto digest = t->digest())
+    out.digest = named(*digest, Digest::off, Digest::weekly, "unknown kind of digest");
+  out.digest_utc = t->digest_utc();
 }
 
 std::string encode(const KeyRecord& r) {
-  FlatBufferBuilder b(128);
+  FlatBufferBuilder b(192);
   const auto digest = to_struct<flat::Hash>(r.digest);
-  return finish(b, flat::CreateKey(b, r.account, r.created_utc, r.names, &digest));
+  flat::Address source;
+  return finish(b, flat::CreateKey(b, r.account, r.created_utc, r.names, &digest, number(r.state),
+                                   r.confirmed_utc, unless_zero(r.source.bytes, source),
+                                   r.last_seen_utc, r.reports, r.usual_gap_s, r.silence_told));
 }
 
 void decode(StoredValue value, KeyRecord& out) {
   const Decoded<flat::Key> t(value);
-  out = {t->account(), t->created_utc(), t->names(), required<32>(t->digest())};
+  out.account = t->account();
+  out.created_utc = t->created_utc();
+  out.names = t->names();
+  out.digest = required<32>(t->digest());
+  out.state = named(t->state(), KeyState::active, KeyState::blocked, "unknown state of a key");
+  out.confirmed_utc = t->confirmed_utc();
+  out.source.bytes = or_zero<16>(t->source());
+  out.last_seen_utc = t->last_seen_utc();
+  out.reports = t->reports();
+  out.usual_gap_s = t->usual_gap_s();
+  out.silence_told = t->silence_told();
 }
 
 std::string encode(const WatchRecord& r) {
@@ -197,7 +135,8 @@ std::string encode(const WatchRecord& r) {
   const auto expected = to_struct<flat::Hash>(r.expected.value_or(Sha256{}));
   return finish(
       b, flat::CreateWatch(b, &id, r.endpoint, &added_by, r.created_utc,
-                           r.expected ? &expected : nullptr, r.expected_utc, r.expected_met_utc));
+                           r.expected ? &expected : nullptr, r.expected_utc, r.expected_met_utc,
+                           r.expected_told, r.trial_until_utc, r.resting));
 }
 
 void decode(StoredValue value, WatchRecord& out) {
@@ -209,17 +148,21 @@ void decode(StoredValue value, WatchRecord& out) {
   out.expected = optional_hash(t->expected());
   out.expected_utc = t->expected_utc();
   out.expected_met_utc = t->expected_met_utc();
+  out.expected_told = t->expected_told();
+  out.trial_until_utc = t->trial_until_utc();
+  out.resting = t->resting();
 }
 
 std::string encode(const EndpointRecord& r) {
   FlatBufferBuilder b(512);
   const auto host = b.CreateString(r.host);
   const auto detail = b.CreateString(r.detail);
-  return finish(b, flat::CreateEndpoint(
-                       b, r.id, host, r.port, static_cast<std::uint8_t>(r.starttls), r.watchers,
-                       r.next_scan_utc, r.last_scan_utc, r.scan_requested_utc, r.failures,
-                       r.expectation_step, r.expectation_open, r.addresses, r.certificate_found,
-                       r.trusted, r.not_after_utc, r.renewal_due_utc, number(r.problem), detail));
+  return finish(
+      b, flat::CreateEndpoint(b, r.id, host, r.port, static_cast<std::uint8_t>(r.starttls),
+                              r.watchers, r.next_scan_utc, r.last_scan_utc, r.scan_requested_utc,
+                              r.failures, r.expectation_step, r.expectation_open, r.addresses,
+                              r.certificate_found, r.trusted, r.not_after_utc, r.renewal_due_utc,
+                              number(r.problem), detail, r.resting));
 }
 
 void decode(StoredValue value, EndpointRecord& out) {
@@ -243,6 +186,7 @@ void decode(StoredValue value, EndpointRecord& out) {
   out.renewal_due_utc = t->renewal_due_utc();
   out.problem = state(t->problem());
   out.detail = text(t->detail());
+  out.resting = t->resting();
 }
 
 std::string encode(const AddressRecord& r) {
@@ -308,12 +252,10 @@ std::string encode(const HistoryRecord& r) {
 
 void decode(StoredValue value, HistoryRecord& out) {
   const Decoded<flat::Change> t(value);
-  const auto first = static_cast<std::uint8_t>(ChangeKind::appeared);
-  const auto last = static_cast<std::uint8_t>(ChangeKind::certificate);
-  if (t->kind() < first || t->kind() > last) throw CorruptValue("unknown kind of change");
   out.at_utc = t->at_utc();
   out.address.bytes = required<16>(t->address());
-  out.kind = static_cast<ChangeKind>(t->kind());
+  out.kind =
+      named(t->kind(), ChangeKind::appeared, ChangeKind::certificate, "unknown kind of change");
   out.before = state(t->before());
   out.after = state(t->after());
   out.leaf_before = optional_hash(t->leaf_before());

@@ -5,17 +5,19 @@
 // that stands for a name, and throws CorruptValue otherwise. Any bytes may be given to it.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "inventory/notices.hpp"
 #include "inventory/records.hpp"
 
 namespace certline::store {
 
 using ByteView = std::span<const std::uint8_t>;
 
-inline constexpr std::uint32_t kFormatVersion = 2;
+inline constexpr std::uint32_t kFormatVersion = 3;
 
 // A value and the key that it was found under; without a key the checksum is the table's alone.
 struct StoredValue {
@@ -30,16 +32,24 @@ bool is_sound(StoredValue row);
 // Throws CorruptValue unless the index row belongs to its key.
 void check_index(StoredValue row);
 
+// Throws CorruptValue for a number that no kind of event has.
+EventKind event_kind(std::uint8_t number);
+
 // What only the store itself keeps.
 struct MetaRecord {
   std::uint32_t format = kFormatVersion;
   std::uint64_t next_account = 1, next_endpoint = 1;
+  std::uint64_t next_delivery = 1, next_audit = 1;
+  std::optional<Sha256> secret;  // absent in formats 1 and 2
 };
 struct ReferenceRecord {
   std::uint64_t id = 0;
 };
 struct IntermediateRecord {
   std::vector<std::uint8_t> der;
+};
+struct CountRecord {
+  std::uint32_t count = 0;
 };
 
 std::string encode(const MetaRecord& record);
@@ -52,6 +62,12 @@ std::string encode(const EndpointRecord& record);
 std::string encode(const AddressRecord& record);
 std::string encode(const CertificateRecord& record);
 std::string encode(const HistoryRecord& record);
+std::string encode(const CountRecord& record);
+std::string encode(const TokenRecord& record);
+std::string encode(const AuditRecord& record);
+std::string encode(const AlertState& record);
+std::string encode(const IncidentRecord& record);
+std::string encode(const DeliveryRecord& record);
 
 void decode(StoredValue value, MetaRecord& out);
 void decode(StoredValue value, ReferenceRecord& out);
@@ -63,5 +79,11 @@ void decode(StoredValue value, EndpointRecord& out);
 void decode(StoredValue value, AddressRecord& out);
 void decode(StoredValue value, CertificateRecord& out);
 void decode(StoredValue value, HistoryRecord& out);
+void decode(StoredValue value, CountRecord& out);
+void decode(StoredValue value, TokenRecord& out);
+void decode(StoredValue value, AuditRecord& out);
+void decode(StoredValue value, AlertState& out);
+void decode(StoredValue value, IncidentRecord& out);
+void decode(StoredValue value, DeliveryRecord& out);
 
 }  // namespace certline::store

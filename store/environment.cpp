@@ -3,6 +3,7 @@
 #include "store/environment.hpp"
 
 #include <fcntl.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -69,6 +70,15 @@ unsigned open_flags(Environment::Mode mode) {
   return MDB_RDONLY;
 }
 
+constexpr std::uint32_t kFirstWithNotices = 3;  // the format that added all tables since
+
+Sha256 random_secret() {
+  Sha256 secret;
+  if (::getrandom(secret.data(), secret.size(), 0) != static_cast<ssize_t>(secret.size()))
+    throw StoreFailure(std::string("no random numbers: ") + std::strerror(errno));
+  return secret;
+}
+
 }  // namespace
 
 void check(int code, const char* what) {
@@ -126,6 +136,9 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
     return opened;
   } catch (const NewerFormat& newer) {
     return Error{ErrorKind::refused, "store " + path + ": " + newer.what()};
+  } catch (const MapFull&) {
+    return Error{ErrorKind::store_full,
+                 "store " + path + " has no room for this format: raise store.map_size"};
   } catch (const std::runtime_error& failure) {
     return unavailable(path, failure.what());
   }
@@ -159,15 +172,50 @@ void Environment::open_tables(bool create) {
   // First the format alone: what a newer program laid out is not for this one to touch.
   const unsigned flags = create ? MDB_CREATE : 0;
   check(mdb_dbi_open(txn.raw(), table_name(Table::meta), flags, &tables_[0]), "open table meta");
-  const bool fresh = check_format(txn.raw(), create);
-  for (std::size_t i = 1; i < kTableCount; ++i)
-    check(mdb_dbi_open(txn.raw(), table_name(static_cast<Table>(i)), fresh ? MDB_CREATE : 0,
+  const std::uint32_t format = check_format(txn.raw(), create);
+  const bool fresh = format == 0, old = !fresh && format < kFirstWithNotices;
+  for (std::size_t i = 1; i < kTableCount; ++i) {
+    const bool missing = fresh || (old && i >= kTablesBefore3);
+    if (missing && !create) continue;
+    check(mdb_dbi_open(txn.raw(), table_name(static_cast<Table>(i)), missing ? MDB_CREATE : 0,
                        &tables_[i]),
           table_name(static_cast<Table>(i)));
+  }
+  if (create && !fresh && format < kFormatVersion) upgrade(txn.raw());
   check(txn.commit(), "open tables");
 }
 
-bool Environment::check_format(MDB_txn* txn, bool create) const {
+// What older formats don't have. Their rows are read as they are.
+void Environment::upgrade(MDB_txn* txn) const {
+  write_meta(txn, read_meta(txn));
+  index_keys(txn);
+}
+
+void Environment::index_keys(MDB_txn* txn) const {
+  Cursor keys(txn, table(Table::keys));
+  for (bool more = keys.first(); more; more = keys.next()) {
+    if (!is_sound({keys.value(), keys.key()})) continue;
+    KeyRecord record;
+    decode({keys.value(), keys.key()}, record);
+    const Key key = account_keys_key(record.account, parse_tag_key(keys.key()));
+    std::string bytes = bind({}, key.view());
+    MDB_val where = to_value(key.view());
+    MDB_val what{bytes.size(), bytes.data()};
+    check(mdb_put(txn, table(Table::account_keys), &where, &what, 0), "index keys");
+  }
+}
+
+MetaRecord Environment::read_meta(MDB_txn* txn) const {
+  const Key key = meta_key();
+  MDB_val where = to_value(key.view());
+  MDB_val value{};
+  check(mdb_get(txn, table(Table::meta), &where, &value), "read format record");
+  MetaRecord meta;
+  decode({to_bytes(value), key.view()}, meta);
+  return meta;
+}
+
+std::uint32_t Environment::check_format(MDB_txn* txn, bool create) const {
   const Key key = meta_key();
   MDB_val wanted = to_value(key.view());
   MDB_val value{};
@@ -179,22 +227,22 @@ bool Environment::check_format(MDB_txn* txn, bool create) const {
     check(mdb_stat(txn, main_table, &about), "look at main table");
     if (about.ms_entries > 1) throw CorruptValue("there are tables, but the format record is lost");
     write_meta(txn, {});
-    return true;
+    return 0;
   }
   check(code, "read format record");
-  MetaRecord meta;
-  decode({to_bytes(value), key.view()}, meta);
+  const MetaRecord meta = read_meta(txn);
   if (meta.format > kFormatVersion)
     throw NewerFormat("written in format " + std::to_string(meta.format) +
                       ", this program knows formats up to " + std::to_string(kFormatVersion) +
                       ": run the newer program, or restore a backup made by this one");
   if (meta.format == 0) throw CorruptValue("format 0 does not exist");
-  if (create && meta.format < kFormatVersion) write_meta(txn, meta);
-  return false;
+  if (meta.format == kFormatVersion && !meta.secret) throw CorruptValue("the secret is lost");
+  return meta.format;
 }
 
 void Environment::write_meta(MDB_txn* txn, MetaRecord meta) const {
-  meta.format = kFormatVersion;  // rows of older ones are read as they are
+  meta.format = kFormatVersion;
+  if (!meta.secret) meta.secret = random_secret();
   const Key key = meta_key();
   std::string bytes = bind(encode(meta), key.view());
   MDB_val where = to_value(key.view());

@@ -45,7 +45,15 @@ class Environment {
 
   MDB_env* raw() const { return env_; }
   MDB_dbi table(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
-  void write_meta(MDB_txn* txn, MetaRecord meta) const;  // in this program's format
+  // False for a table that an older format doesn't have, in a store opened for reading: it holds
+  // nothing then.
+  bool has(Table which) const { return table(which) != kNoTable; }
+  MetaRecord read_meta(MDB_txn* txn) const;
+  // In this program's format, with a secret if there is none.
+  void write_meta(MDB_txn* txn, MetaRecord meta) const;
+  // Fills account_keys, which is empty, from keys: older formats don't have it. Rows of keys that
+  // fail their checksum have no entry, as nobody can read them.
+  void index_keys(MDB_txn* txn) const;
   // Had a row with a wrong checksum when it was opened. Perhaps the row's key is what is wrong:
   // what is not found there may have existed.
   bool has_unsound_rows(Table table) const { return unsound_[static_cast<std::size_t>(table)]; }
@@ -58,13 +66,15 @@ class Environment {
 
  private:
   static constexpr std::size_t kFreeListRecords = 4096;
+  static constexpr MDB_dbi kNoTable = 0;  // the number of LMDB's free list
 
   Environment() = default;
   static Result<std::unique_ptr<Environment>> open_new(const std::string& path,
                                                        std::uint64_t map_size, Mode mode);
   static void make_data_file(const std::string& path, std::uint64_t map_size);
   void open_tables(bool create);
-  bool check_format(MDB_txn* txn, bool create) const;  // true: the store is made just now
+  std::uint32_t check_format(MDB_txn* txn, bool create) const;  // 0: the store is made just now
+  void upgrade(MDB_txn* txn) const;
 
   MDB_env* env_ = nullptr;
   std::array<MDB_dbi, kTableCount> tables_{};

@@ -1,5 +1,5 @@
-// The typed reads. Each copies its record out of the map before it returns, so that nothing refers
-// to a page which a later transaction may reuse.
+// The typed reads of what is watched. Each copies its record out of the map before it returns, so
+// that nothing refers to a page which a later transaction may reuse.
 #include <limits>
 
 #include "store/view_state.hpp"
@@ -10,20 +10,6 @@ ReadView::ReadView(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
 ReadView::~ReadView() {
   if (impl_ && impl_->pool) impl_->pool->give_back(std::move(impl_));
-}
-
-std::optional<KeyRecord> ReadView::key(const Sha256& key_hash) const {
-  return impl_->load<KeyRecord>(Table::keys, api_key_key(key_hash));
-}
-
-std::optional<AccountRecord> ReadView::account(AccountId id) const {
-  return impl_->load<AccountRecord>(Table::accounts, account_key(id));
-}
-
-std::optional<AccountId> ReadView::account_by_email(std::string_view email) const {
-  const auto found = impl_->load<ReferenceRecord>(Table::emails, email_key(email));
-  if (!found) return std::nullopt;
-  return found->id;
 }
 
 std::optional<WatchRecord> ReadView::watch(AccountId account, std::string_view canonical) const {

@@ -75,6 +75,8 @@ class ReadView {
   std::vector<AccountId> claims(std::string_view email, std::size_t most) const;
   // Found by the first half of the hash; whoever redeems compares the whole of `digest`.
   std::optional<TokenRecord> token(const Sha256& token_hash) const;
+  // By the first half of their hashes, ascending after `after` (all zero: from the first).
+  std::vector<std::pair<KeyTag, TokenRecord>> tokens(const KeyTag& after, std::size_t most) const;
   std::vector<std::pair<std::uint64_t, AuditRecord>> audit(std::uint64_t after,
                                                            std::size_t most) const;
   std::uint32_t new_accounts(UtcTime day, const IpAddress& source) const;  // day: now / 86400
@@ -87,7 +89,8 @@ class ReadView {
   std::optional<DeliveryRecord> delivery(std::uint64_t id) const;
   std::vector<DeliveryRecord> deliveries(std::uint64_t after, std::size_t most) const;
   std::vector<Alarm> alarms(UtcTime until, std::size_t most) const;  // ascending
-  // 32 random bytes that were made with the store and never leave it.
+  // 32 random bytes that were made with the store and leave it in backups only. Throws
+  // StoreFailure where a store of an older format is open for reading: it has none yet.
   Sha256 secret() const;
 
  protected:
@@ -105,13 +108,15 @@ class WriteView : public ReadView {
  public:
   AccountId new_account_id();
   EndpointId new_endpoint_id();
-  void put_key(const Sha256& key_hash, const KeyRecord& record);
+  void put_key(const Sha256& key_hash, const KeyRecord& record);  // also the account's index
   void remove_key(const KeyTag& tag);
   void put_account(const AccountRecord& record);  // also its e-mail and claim indexes
+  // With its e-mail and claim indexes; its keys, watches, incidents and deliveries are the caller's
+  // to remove.
   void remove_account(AccountId id);
   void put_watch(AccountId account, std::string_view canonical, const WatchRecord& record);
   void remove_watch(AccountId account, std::string_view canonical);  // also the watcher index
-  // Writes the record and moves its due entry to next_scan_utc (none while watchers == resting).
+  // Writes the record and moves its due entry to next_scan_utc (none unless watchers > resting).
   void put_endpoint(const EndpointRecord& record);
   void remove_endpoint(
       EndpointId id);  // with addresses, history, due entry, alert state, certificate references

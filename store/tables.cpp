@@ -14,8 +14,14 @@ namespace {
 constexpr std::uint64_t kSignBit = 1ull << 63;
 
 constexpr std::array<const char*, kTableCount> kNames = {
-    "meta",           "accounts",  "keys",         "emails", "watches", "watchers",     "endpoints",
-    "endpoint_names", "addresses", "certificates", "due",    "history", "intermediates"};
+    "meta",          "accounts",       "keys",       "emails",       "watches", "watchers",
+    "endpoints",     "endpoint_names", "addresses",  "certificates", "due",     "history",
+    "intermediates", "account_keys",   "claims",     "tokens",       "audit",   "newcomers",
+    "alerts",        "incidents",      "deliveries", "alarms"};
+
+std::string_view as_text(ByteView bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
 
 // Takes a key apart from the front.
 class KeyParts {
@@ -38,8 +44,15 @@ class KeyParts {
   std::string_view text() {
     const ByteView part = take(rest_.size());
     if (part.empty()) throw CorruptValue("key without its name");
-    return {reinterpret_cast<const char*>(part.data()), part.size()};
+    return as_text(part);
   }
+  template <std::size_t N>
+  std::array<std::uint8_t, N> bytes() {
+    std::array<std::uint8_t, N> out;
+    std::ranges::copy(take(N), out.begin());
+    return out;
+  }
+  std::size_t left() const { return rest_.size(); }
   void end() const {
     if (!rest_.empty()) throw CorruptValue("key too long");
   }
@@ -110,7 +123,7 @@ Key hash_key(const Sha256& hash) {
   return Key().bytes(hash);
 }
 Key api_key_key(const Sha256& hash) {
-  return Key().bytes(ByteView(hash).first(16));
+  return tag_key(tag_of(hash));
 }
 Key email_key(std::string_view email) {
   return Key().text(email);
@@ -135,6 +148,39 @@ Key due_key(const DueEntry& entry) {
 }
 Key history_key(EndpointId endpoint, const IpAddress& address, UtcTime at, std::uint32_t sequence) {
   return Key().id(endpoint).bytes(address.bytes).time(at).sequence(sequence);
+}
+
+KeyTag tag_of(const Sha256& hash) {
+  KeyTag tag;
+  std::copy_n(hash.begin(), tag.size(), tag.begin());
+  return tag;
+}
+Key tag_key(const KeyTag& tag) {
+  return Key().bytes(tag);
+}
+Key account_keys_key(AccountId account, const KeyTag& tag) {
+  return Key().id(account).bytes(tag);
+}
+Key claims_of(std::string_view email) {
+  return Key().text(email).byte(0);
+}
+Key claim_key(std::string_view email, AccountId account) {
+  return claims_of(email).id(account);
+}
+Key number_key(std::uint64_t number) {
+  return Key().id(number);
+}
+Key newcomer_key(std::uint32_t day, const IpAddress& source) {
+  return Key().sequence(day).bytes(source.bytes);
+}
+Key incidents_about(AccountId account, EventKind event, const Subject& subject) {
+  return Key().id(account).byte(static_cast<std::uint8_t>(event)).bytes(subject);
+}
+Key incident_key(const IncidentKey& key) {
+  return incidents_about(key.account, key.event, key.subject).byte(key.stage);
+}
+Key alarm_key(const Alarm& alarm) {
+  return Key().time(alarm.at_utc).byte(static_cast<std::uint8_t>(alarm.kind)).text(alarm.about);
 }
 
 WatchKey parse_watch_key(ByteView key) {
@@ -163,11 +209,76 @@ HistoryKey parse_history_key(ByteView key) {
   KeyParts parts(key);
   HistoryKey out{};
   out.endpoint = parts.big_endian<std::uint64_t>();
-  const ByteView address = parts.take(out.address.bytes.size());
-  std::copy(address.begin(), address.end(), out.address.bytes.begin());
+  out.address.bytes = parts.bytes<16>();
   out.at_utc = parts.time();
   out.sequence = parts.big_endian<std::uint32_t>();
   parts.end();
+  return out;
+}
+
+AccountKeysKey parse_account_keys_key(ByteView key) {
+  KeyParts parts(key);
+  AccountKeysKey out{};
+  out.account = parts.big_endian<std::uint64_t>();
+  out.tag = parts.bytes<16>();
+  parts.end();
+  return out;
+}
+
+ClaimKey parse_claim_key(ByteView key) {
+  constexpr std::size_t kBehindEmail = 1 + sizeof(AccountId);
+  const std::size_t size = key.size() < kBehindEmail ? 0 : key.size() - kBehindEmail;
+  KeyParts parts(key);
+  const std::string_view email = as_text(parts.take(size));
+  if (email.empty() || email.find('\0') != email.npos) throw CorruptValue("key without its name");
+  if (parts.big_endian<std::uint8_t>() != 0) throw CorruptValue("key without an end of its name");
+  return {email, parts.big_endian<std::uint64_t>()};
+}
+
+std::uint64_t parse_number_key(ByteView key) {
+  KeyParts parts(key);
+  const auto number = parts.big_endian<std::uint64_t>();
+  parts.end();
+  return number;
+}
+
+KeyTag parse_tag_key(ByteView key) {
+  KeyParts parts(key);
+  const KeyTag tag = parts.bytes<16>();
+  parts.end();
+  return tag;
+}
+
+NewcomerKey parse_newcomer_key(ByteView key) {
+  KeyParts parts(key);
+  NewcomerKey out{};
+  out.day = parts.big_endian<std::uint32_t>();
+  out.source.bytes = parts.bytes<16>();
+  parts.end();
+  return out;
+}
+
+IncidentKey parse_incident_key(ByteView key) {
+  KeyParts parts(key);
+  IncidentKey out;
+  out.account = parts.big_endian<std::uint64_t>();
+  out.event = event_kind(parts.big_endian<std::uint8_t>());
+  out.subject = parts.bytes<32>();
+  out.stage = parts.big_endian<std::uint8_t>();
+  parts.end();
+  return out;
+}
+
+Alarm parse_alarm_key(ByteView key) {
+  KeyParts parts(key);
+  Alarm out;
+  out.at_utc = parts.time();
+  const auto kind = parts.big_endian<std::uint8_t>();
+  if (kind < static_cast<std::uint8_t>(AlarmKind::tell) ||
+      kind > static_cast<std::uint8_t>(AlarmKind::forget_token))
+    throw CorruptValue("unknown kind of alarm");
+  out.kind = static_cast<AlarmKind>(kind);
+  out.about = as_text(parts.take(parts.left()));
   return out;
 }
 
@@ -200,6 +311,24 @@ void check_entry(Table table, ByteView key, ByteView value) {
       return parse_history_key(key), require_value<HistoryRecord>(key, value);
     case Table::intermediates:
       return require_size(key, kHash), require_value<IntermediateRecord>(key, value);
+    case Table::account_keys:
+      return parse_account_keys_key(key), check_index({value, key});
+    case Table::claims:
+      return parse_claim_key(key), check_index({value, key});
+    case Table::tokens:
+      return parse_tag_key(key), require_value<TokenRecord>(key, value);
+    case Table::audit:
+      return parse_number_key(key), require_value<AuditRecord>(key, value);
+    case Table::newcomers:
+      return parse_newcomer_key(key), require_value<CountRecord>(key, value);
+    case Table::alerts:
+      return require_size(key, kId), require_value<AlertState>(key, value);
+    case Table::incidents:
+      return parse_incident_key(key), require_value<IncidentRecord>(key, value);
+    case Table::deliveries:
+      return parse_number_key(key), require_value<DeliveryRecord>(key, value);
+    case Table::alarms:
+      return parse_alarm_key(key), check_index({value, key});
   }
 }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <string_view>
 
+#include "inventory/notices.hpp"
 #include "inventory/records.hpp"
 #include "inventory/schedule.hpp"
 #include "store/codec.hpp"
@@ -27,8 +28,19 @@ enum class Table : std::uint8_t {
   due,
   history,
   intermediates,
+  // Since format 3.
+  account_keys,
+  claims,
+  tokens,
+  audit,
+  newcomers,
+  alerts,
+  incidents,
+  deliveries,
+  alarms,
 };
-inline constexpr std::size_t kTableCount = 13;
+inline constexpr std::size_t kTableCount = 22;
+inline constexpr std::size_t kTablesBefore3 = 13;  // of formats 1 and 2
 
 const char* table_name(Table table);  // as LMDB knows it
 
@@ -65,6 +77,16 @@ Key endpoint_name_key(std::string_view host, std::uint16_t port, Starttls startt
 Key address_key(EndpointId endpoint, const IpAddress& address);
 Key due_key(const DueEntry& entry);
 Key history_key(EndpointId endpoint, const IpAddress& address, UtcTime at, std::uint32_t sequence);
+KeyTag tag_of(const Sha256& hash);  // its first half
+Key tag_key(const KeyTag& tag);     // keys, tokens
+Key account_keys_key(AccountId account, const KeyTag& tag);
+Key claims_of(std::string_view email);  // what the keys of its claims begin with
+Key claim_key(std::string_view email, AccountId account);
+Key number_key(std::uint64_t number);  // audit, deliveries
+Key newcomer_key(std::uint32_t day, const IpAddress& source);
+Key incidents_about(AccountId account, EventKind event, const Subject& subject);
+Key incident_key(const IncidentKey& key);
+Key alarm_key(const Alarm& alarm);
 
 // The parts of a key, for tables whose values don't repeat them. Each throws CorruptValue when the
 // key has another shape.
@@ -87,6 +109,25 @@ WatchKey parse_watch_key(ByteView key);
 WatcherKey parse_watcher_key(ByteView key);
 DueEntry parse_due_key(ByteView key);
 HistoryKey parse_history_key(ByteView key);
+struct AccountKeysKey {
+  AccountId account;
+  KeyTag tag;
+};
+struct ClaimKey {
+  std::string_view email;
+  AccountId account;
+};
+struct NewcomerKey {
+  std::uint32_t day;
+  IpAddress source;
+};
+AccountKeysKey parse_account_keys_key(ByteView key);
+ClaimKey parse_claim_key(ByteView key);
+std::uint64_t parse_number_key(ByteView key);
+KeyTag parse_tag_key(ByteView key);
+NewcomerKey parse_newcomer_key(ByteView key);
+IncidentKey parse_incident_key(ByteView key);
+Alarm parse_alarm_key(ByteView key);
 
 // Throws CorruptValue unless key and value are what `table` holds.
 void check_entry(Table table, ByteView key, ByteView value);

@@ -9,7 +9,7 @@ namespace certline::store {
 
 std::optional<ByteView> ReadView::Impl::get(Table table, const Key& key) const {
   MDB_val wanted = to_value(key.view());
-  if (wanted.mv_size == 0) return std::nullopt;
+  if (wanted.mv_size == 0 || !environment->has(table)) return std::nullopt;
   MDB_val value{};
   const int code = mdb_get(txn, environment->table(table), &wanted, &value);
   if (code == MDB_NOTFOUND) {
@@ -46,7 +46,28 @@ bool ReadView::Impl::remove(Table table, ByteView key) {
   return true;
 }
 
+MetaRecord ReadView::Impl::meta() const {
+  auto meta = load<MetaRecord>(Table::meta, meta_key());
+  if (!meta) throw CorruptValue("the format record is lost");
+  return *meta;
+}
+
+std::uint64_t ReadView::Impl::take_number(std::uint64_t MetaRecord::*next) {
+  MetaRecord record = meta();
+  const std::uint64_t number = (record.*next)++;
+  put(Table::meta, meta_key(), encode(record));
+  return number;
+}
+
+void ReadView::Impl::clear(Table table) {
+  const int code = mdb_drop(txn, environment->table(table), 0);
+  full = full || code == MDB_MAP_FULL || code == MDB_TXN_FULL;
+  check(code, "clear table");
+  wrote = true;
+}
+
 std::uint64_t ReadView::Impl::entries(Table table) const {
+  if (!environment->has(table)) return 0;
   MDB_stat about{};
   check(mdb_stat(txn, environment->table(table), &about), "look at table");
   return about.ms_entries;

@@ -36,6 +36,9 @@ struct ReadView::Impl {
   void put(Table table, const Key& key, std::string value);  // as encode() made it
   void put(Table table, const Key& key) { put(table, key, {}); }
   bool remove(Table table, ByteView key);  // false: was not there
+  void clear(Table table);
+  MetaRecord meta() const;
+  std::uint64_t take_number(std::uint64_t MetaRecord::*next);
   std::uint64_t entries(Table table) const;
   void must_be_sound(Table table) const;  // throws before something is said not to exist
 
@@ -52,6 +55,7 @@ struct ReadView::Impl {
   // false.
   template <class Visit>
   void scan(Table table, const Key& prefix, const Key& from, const Visit& visit) const {
+    if (!environment->has(table)) return;
     Cursor cursor(txn, environment->table(table));
     const ByteView begin = prefix.view();
     for (bool more = cursor.seek(from.view()); more; more = cursor.next()) {

@@ -1,7 +1,7 @@
-// The typed writes. Each keeps the indices that belong to its table right, from what is stored and
-// not from what the caller remembers. References to certificates are gathered per job and settled
-// at its end: a certificate that moves from one record to another is neither deleted nor written
-// again.
+// The typed writes of what is watched. Each keeps the indices that belong to its table right, from
+// what is stored and not from what the caller remembers. References to certificates are gathered
+// per job and settled at its end: a certificate that moves from one record to another is neither
+// deleted nor written again.
 #include <algorithm>
 #include <iterator>
 #include <limits>
@@ -24,47 +24,11 @@ std::vector<Sha256> named_by(const HistoryRecord& record) {
   return distinct(std::move(out));
 }
 
+bool is_scanned(const EndpointRecord& record) {
+  return record.watchers > record.resting;
+}
+
 }  // namespace
-
-AccountId WriteView::new_account_id() {
-  auto meta = impl_->load<MetaRecord>(Table::meta, meta_key());
-  if (!meta) throw CorruptValue("the format record is lost");
-  const AccountId id = meta->next_account++;
-  impl_->put(Table::meta, meta_key(), encode(*meta));
-  return id;
-}
-
-EndpointId WriteView::new_endpoint_id() {
-  auto meta = impl_->load<MetaRecord>(Table::meta, meta_key());
-  if (!meta) throw CorruptValue("the format record is lost");
-  const EndpointId id = meta->next_endpoint++;
-  impl_->put(Table::meta, meta_key(), encode(*meta));
-  return id;
-}
-
-void WriteView::put_key(const Sha256& key_hash, const KeyRecord& record) {
-  KeyRecord whole = record;
-  whole.digest = key_hash;
-  const auto before = key(key_hash);  // its count of names is of no concern to a reader
-  if (!before || before->account != record.account) impl_->changes->touch_key(key_hash);
-  impl_->put(Table::keys, api_key_key(key_hash), encode(whole));
-}
-
-void WriteView::put_account(const AccountRecord& record) {
-  const auto before = account(record.id);
-  if (before && !before->email.empty() && before->email != record.email)
-    impl_->remove(Table::emails, email_key(before->email).view());
-  if (!record.email.empty())
-    impl_->put(Table::emails, email_key(record.email), encode(ReferenceRecord{record.id}));
-  impl_->put(Table::accounts, account_key(record.id), encode(record));
-}
-
-void WriteView::remove_account(AccountId id) {
-  const auto before = account(id);
-  if (!before) return;
-  if (!before->email.empty()) impl_->remove(Table::emails, email_key(before->email).view());
-  impl_->remove(Table::accounts, account_key(id).view());
-}
 
 void WriteView::put_watch(AccountId account, std::string_view canonical,
                           const WatchRecord& record) {
@@ -92,12 +56,12 @@ void WriteView::put_endpoint(const EndpointRecord& record) {
     const auto old_name = endpoint_name_key(before->host, before->port, before->starttls);
     if (!std::ranges::equal(old_name.view(), name.view()))
       impl_->remove(Table::endpoint_names, old_name.view());
-    if (before->watchers > 0)
+    if (is_scanned(*before))
       impl_->remove(Table::due, due_key({before->next_scan_utc, record.id}).view());
   }
   if (endpoint_id(record.host, record.port, record.starttls) != record.id)
     impl_->put(Table::endpoint_names, name, encode(ReferenceRecord{record.id}));
-  if (record.watchers > 0) impl_->put(Table::due, due_key({record.next_scan_utc, record.id}));
+  if (is_scanned(record)) impl_->put(Table::due, due_key({record.next_scan_utc, record.id}));
   impl_->put(Table::endpoints, endpoint_key(record.id), encode(record));
 }
 
@@ -117,6 +81,7 @@ void WriteView::remove_endpoint(EndpointId id) {
   });
   for (const auto& key : keys) impl_->remove(Table::history, key);
   impl_->remove(Table::due, due_key({before->next_scan_utc, id}).view());
+  impl_->remove(Table::alerts, prefix.view());
   impl_->remove(Table::endpoint_names,
                 endpoint_name_key(before->host, before->port, before->starttls).view());
   impl_->remove(Table::endpoints, prefix.view());

@@ -42,6 +42,7 @@ bool is_network_shaped(EventKind kind);  // address_down, unreachable, could_not
 // What an event is about: a certificate's SHA-256, or a number padded with zeros.
 using Subject = Sha256;
 Subject subject_of(std::uint64_t number);
+Subject subject_of(const KeyTag& tag);
 
 struct AlertEvent {
   EventKind kind = EventKind::test;

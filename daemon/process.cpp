@@ -17,8 +17,8 @@
 #include <exception>
 #include <new>
 
-#include "daemon/line_server.hpp"
 #include "daemon/scan_driver.hpp"
+#include "daemon/server.hpp"
 #include "daemon/service.hpp"
 #include "pki/verdict.hpp"
 
@@ -113,7 +113,7 @@ class Process {
   std::unique_ptr<Service> service_;
   std::shared_ptr<pki::IntermediatePool> pool_;
   std::shared_ptr<pki::Verifier> verifier_;
-  std::unique_ptr<LineServer> server_;
+  std::unique_ptr<Server> server_;
   std::unique_ptr<ScanDriver> driver_;
   std::unique_ptr<scanner::Scanner> scanner_;
 };
@@ -133,7 +133,7 @@ Result<void> Process::start() {
   load_intermediates();
   verifier_ = pki::Verifier::create(*trust, pool_);
   scanner_ = scanner::Scanner::create(config.scanner_settings(), verifier_, wall_clock);
-  server_ = std::make_unique<LineServer>(*service_, log_, gauges_, settings_);
+  server_ = std::make_unique<Server>(*service_, log_, gauges_, settings_);
   driver_ = std::make_unique<ScanDriver>(
       ScanDriverParts{*service_, *scanner_, *pool_,
                       [this](EndpointId id) { server_->endpoint_scanned(id); }},
@@ -149,8 +149,8 @@ Result<void> Process::start() {
   const auto bound = server_->start();
   if (!bound) return bound.error();
   driver_->start();
-  for (const ListenAddress& address : *bound) {
-    log_.announce("listening", {{"protocol", "line"}, {"address", address.to_string()}});
+  for (const Bound& each : *bound) {
+    log_.announce("listening", {{"protocol", wire_name(each.wire)}, {"address", each.to_string()}});
   }
   log_.write(LogLevel::info, "ready",
              {{"version", kVersion}, {"roots", static_cast<std::int64_t>((*trust)->size())}});

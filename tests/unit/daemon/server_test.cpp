@@ -1,6 +1,6 @@
-// The line server on real loopback sockets: order, gathering, waits, limits, drain; also under
+// The server on real loopback sockets: order, gathering, waits, limits, drain; also under
 // TSan.
-#include "daemon/line_server.hpp"
+#include "daemon/server.hpp"
 
 #include <sys/socket.h>
 
@@ -51,19 +51,21 @@ class Client {
 Config test_config() {
   Config config;
   config.line.listen = {{IpAddress::v4(0x7f000001), 0}};
+  config.line.socket.clear();
   config.line.threads = 2;
+  config.http.listen.clear();
   return config;
 }
 
 struct ServerFixture : ServiceFixture {
-  std::unique_ptr<LineServer> server;
+  std::unique_ptr<Server> server;
   std::uint16_t port = 0;
 
   explicit ServerFixture(const Config& config = test_config()) : ServiceFixture(config) {
-    server = std::make_unique<LineServer>(*service, log, gauges, settings);
+    server = std::make_unique<Server>(*service, log, gauges, settings);
     auto bound = server->start();
     REQUIRE(bound.has_value());
-    port = bound->at(0).port;
+    port = bound->at(0).address.port;
   }
 };
 
@@ -192,7 +194,7 @@ TEST_CASE("a port that is served already is an error, not shared") {
   ServerFixture f;
   Config config = test_config();
   config.line.listen[0].port = f.port;
-  LineServer second(*f.service, f.log, f.gauges, make_settings(config));
+  Server second(*f.service, f.log, f.gauges, make_settings(config));
   const auto bound = second.start();
   REQUIRE(bound.has_error());
   CHECK(bound.error().detail.find("line.listen") != std::string::npos);

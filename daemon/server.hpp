@@ -1,13 +1,13 @@
 #pragma once
-// The line protocol on TCP. Each server thread runs its own io_context with its own SO_REUSEPORT
-// acceptors; a connection never leaves its thread, so it has no locks.
+// The server of every wire: threads with an event loop each, which share the ports.
 
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
-#include "daemon/config.hpp"
+#include "daemon/listeners.hpp"
 #include "daemon/service.hpp"
 #include "daemon/source_limits.hpp"
 
@@ -15,14 +15,14 @@ namespace certline::daemon {
 
 class ServerThread;
 
-class LineServer {
+class Server {
  public:
-  LineServer(Service& service, Log& log, Gauges& gauges, SettingsPtr settings);
-  ~LineServer();  // closes what is left at once
+  Server(Service& service, Log& log, Gauges& gauges, SettingsPtr settings);
+  ~Server();  // closes what is left at once
 
   // Binds and starts the threads. Errors (unavailable): an address cannot be bound; nothing runs
   // then.
-  Result<std::vector<ListenAddress>> start();
+  Result<std::vector<Bound>> start();
 
   // Thread-safe, each takes effect soon.
   void reload(SettingsPtr settings);                  // listeners and thread count stay as they are
@@ -36,6 +36,7 @@ class LineServer {
  private:
   SettingsPtr settings_;
   SourceLimits sources_;
+  std::optional<LocalSocket> local_;
   std::vector<std::unique_ptr<ServerThread>> threads_;
 };
 

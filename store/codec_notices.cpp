@@ -63,25 +63,34 @@ void decode(StoredValue value, AuditRecord& out) {
 }
 
 std::string encode(const AlertState& r) {
-  FlatBufferBuilder b(128);
+  FlatBufferBuilder b(256);
   const auto leaf = to_struct<flat::Hash>(r.leaf.value_or(Sha256{}));
-  return finish(
-      b, flat::CreateAlertState(b, r.leaf ? &leaf : nullptr, r.renewal_stage, r.expired_stage,
-                                number(r.verdict), r.disagreement_told, r.disagreements,
-                                number(r.network_told), r.network_failures, r.not_after_utc));
+  const auto earlier = to_struct<flat::Hash>(r.earlier.value_or(Sha256{}));
+  flat::Hash verdict_leaf;
+  return finish(b,
+                flat::CreateAlertState(
+                    b, r.leaf ? &leaf : nullptr, r.not_before_utc, r.not_after_utc, r.renewal_stage,
+                    r.expired_stage, r.earlier ? &earlier : nullptr, r.reverts, number(r.verdict),
+                    unless_zero(r.verdict_leaf, verdict_leaf), r.disagreement_told, r.disagreements,
+                    number(r.network_told), number(r.network_state), r.network_failures));
 }
 
 void decode(StoredValue value, AlertState& out) {
   const Decoded<flat::AlertState> t(value);
   out.leaf = optional_hash(t->leaf());
+  out.not_before_utc = t->not_before_utc();
+  out.not_after_utc = t->not_after_utc();
   out.renewal_stage = t->renewal_stage();
   out.expired_stage = t->expired_stage();
+  out.earlier = optional_hash(t->earlier());
+  out.reverts = t->reverts();
   out.verdict = state(t->verdict());
+  out.verdict_leaf = or_zero<32>(t->verdict_leaf());
   out.disagreement_told = t->disagreement_told();
   out.disagreements = t->disagreements();
   out.network_told = event_kind(t->network_told());
+  out.network_state = state(t->network_state());
   out.network_failures = t->network_failures();
-  out.not_after_utc = t->not_after_utc();
 }
 
 std::string encode(const IncidentRecord& r) {

@@ -3,7 +3,6 @@
 // sets.
 
 #include <catch2/catch.hpp>
-#include <filesystem>
 #include <future>
 #include <string>
 
@@ -11,18 +10,9 @@
 #include "daemon/service.hpp"
 #include "pki/digest.hpp"
 #include "protocol/command_table.hpp"
+#include "temporary_directory.hpp"
 
 namespace certline::daemon {
-
-struct TemporaryDirectory {
-  std::string path;
-  TemporaryDirectory() {
-    std::string name = (std::filesystem::temp_directory_path() / "certline-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-  }
-  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
-};
 
 struct ServiceFixture {
   static constexpr UtcTime kStart = 1'800'000'000;

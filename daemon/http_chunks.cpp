@@ -41,6 +41,8 @@ std::size_t HttpChunks::put(std::string_view bytes) {
     put_byte(bytes[at]);
     ++at;
   }
+  taken_ += at;
+  if (taken_ > kChunkedBytes) refuse(413, "the body is too long, with its chunks' frames");
   return at;
 }
 

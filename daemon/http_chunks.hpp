@@ -12,7 +12,8 @@
 
 namespace certline::daemon {
 
-inline constexpr std::size_t kChunkExtensionBytes = 1'024;  // of one body, all chunks together
+inline constexpr std::size_t kChunkedBytes = 2 * kHttpBodyBytes;  // a body as it comes, framed
+inline constexpr std::size_t kChunkExtensionBytes = 1'024;        // of one body, together
 inline constexpr std::size_t kTrailerBytes = 2'048;
 inline constexpr std::size_t kTrailerFields = 16;
 
@@ -52,7 +53,8 @@ class HttpChunks {
   State state_ = State::size;
   std::optional<HttpRefusal> refusal_;
   std::uint64_t left_ = 0, body_bytes_ = 0;  // left_: of the chunk's data; before that, its size
-  std::size_t digits_ = 0, name_ = 0, extension_bytes_ = 0, trailer_bytes_ = 0, trailers_ = 0;
+  std::size_t taken_ = 0, digits_ = 0, name_ = 0, extension_bytes_ = 0, trailer_bytes_ = 0,
+              trailers_ = 0;
   std::string line_;  // of the trailer
 };
 

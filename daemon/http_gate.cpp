@@ -3,8 +3,10 @@
 // coding), and it is the second opinion on everything that the strict reader accepts.
 #include "daemon/http_gate.hpp"
 
+#include <algorithm>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
+#include <utility>
 
 #include "daemon/http_chunks.hpp"
 
@@ -35,7 +37,7 @@ struct HttpGate::Parser {
         read.chunked
             ? other->chunked()
             : !other->chunked() && other->content_length().value_or(0) == read.content_length;
-    return other->is_header_done() && framed_alike && !other->upgrade() &&
+    return other->is_header_done() && framed_alike &&
            text_of(message.method_string()) == method_name(read.method) &&
            text_of(message.target()) == read.target &&
            message.version() == 10u + static_cast<unsigned>(read.minor_version) &&
@@ -110,49 +112,41 @@ void HttpGate::end_head(std::string_view text) {
 }
 
 std::size_t HttpGate::put_body(std::string_view bytes) {
+  const bool chunked = parser_->head.head().chunked;
   std::size_t taken = 0;
   bool ended = false;
-  if (parser_->head.head().chunked) {
+  if (chunked) {
     taken = parser_->chunks.put(bytes);
     if (const auto& why = parser_->chunks.refusal()) {
       refuse(*why);
       return bytes.size();
     }
     ended = parser_->chunks.done();
+    waiting_ += bytes.substr(0, taken);
   } else {
     taken = static_cast<std::size_t>(std::min<std::uint64_t>(parser_->length_left, bytes.size()));
     parser_->length_left -= taken;
     ended = parser_->length_left == 0;
+    feed(bytes.substr(0, taken));
   }
   body_bytes_ += taken;
-  if (taken > 0) wants_continue_ = false;
-  feed(bytes.substr(0, taken));
+  wants_continue_ = false;
+  // Beast 1.81 fails an assertion of its own where a last chunk comes in pieces.
+  if (chunked && ended) feed(waiting_);
   if (stage_ == Stage::refused || !ended) return taken;
-  if (!waiting_.empty() || !parser_->other->is_done()) {
-    refuse(kMalformed);
-  } else {
-    stage_ = Stage::complete;
-  }
+  stage_ = Stage::complete;
+  if (!parser_->other->is_done()) refuse(kMalformed);
   return taken;
 }
 
-// The other parser takes whole chunk heads and trailers only; what it leaves waits for more.
 void HttpGate::feed(std::string_view bytes) {
-  const bool waited = !waiting_.empty();
-  if (waited) waiting_ += bytes;
-  std::string_view rest = waited ? std::string_view(waiting_) : bytes;
-  while (!rest.empty() && !parser_->other->is_done()) {
+  while (!bytes.empty()) {
     boost::system::error_code failed;
     const std::size_t used =
-        parser_->other->put(boost::asio::const_buffer(rest.data(), rest.size()), failed);
-    if (failed && failed != http::error::need_more) {
-      return refuse(failed == http::error::body_limit ? HttpRefusal{413, "the body is too long"}
-                                                      : kMalformed);
-    }
-    rest.remove_prefix(used);
-    if (failed || used == 0) break;
+        parser_->other->put(boost::asio::const_buffer(bytes.data(), bytes.size()), failed);
+    if (failed || used == 0) return refuse(kMalformed);
+    bytes.remove_prefix(used);
   }
-  waiting_ = std::string(rest);
 }
 
 bool HttpGate::take_continue() {

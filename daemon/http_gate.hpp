@@ -59,7 +59,7 @@ class HttpGate {
   std::size_t body_bytes_ = 0;
   std::optional<HttpRefusal> refusal_;
   std::unique_ptr<Parser> parser_;  // while a request comes in
-  std::string waiting_;             // of the head, or what the parser wants more of
+  std::string waiting_;             // a part of the head, or chunks until the last one is there
 };
 
 }  // namespace certline::daemon

@@ -171,7 +171,9 @@ std::optional<std::size_t> HttpHeadReader::advance(std::string_view text) {
     const std::size_t end = text.find('\n', scanned_);
     if (end == text.npos) {
       scanned_ = text.size();
-      check_open_line(text.substr(line_start_));
+      if (check_beginning(text.substr(line_start_)) && scanned_ > kHttpHeadBytes) {
+        refuse(431, "the head is too long");
+      }
       break;
     }
     if (end >= kHttpHeadBytes) {
@@ -179,6 +181,7 @@ std::optional<std::size_t> HttpHeadReader::advance(std::string_view text) {
       break;
     }
     std::string_view line = text.substr(line_start_, end - line_start_);
+    if (!check_beginning(line)) break;
     line_start_ = scanned_ = end + 1;
     if (!line.ends_with('\r')) {
       refuse(400, "a line ends with CR and LF");
@@ -200,14 +203,11 @@ std::optional<std::size_t> HttpHeadReader::advance(std::string_view text) {
   return {};
 }
 
-// What no further byte can mend.
-void HttpHeadReader::check_open_line(std::string_view line) {
-  if (scanned_ > kHttpHeadBytes) refuse(431, "the head is too long");
-  if (has_request_line_) return;
-  if (!line.empty() && line[0] != '\r' && !is_token_byte(line[0])) {
-    refuse(400, "this is not HTTP");
-  }
-  if (line.size() > kRequestLineBytes) refuse(414, "the target is too long");
+// What no further byte of the line can mend.
+bool HttpHeadReader::check_beginning(std::string_view line) {
+  if (has_request_line_ || line.empty()) return true;
+  if (line[0] != '\r' && !is_token_byte(line[0])) return refuse(400, "this is not HTTP");
+  return line.size() <= kRequestLineBytes || refuse(414, "the target is too long");
 }
 
 bool HttpHeadReader::take_request_line(std::string_view line) {

@@ -58,7 +58,7 @@ class HttpHeadReader {
   bool take_authorization(std::string_view value);
   bool take_accept(std::string_view value);
   bool check_whole();
-  void check_open_line(std::string_view line);
+  bool check_beginning(std::string_view line);
 
   using Take = bool (HttpHeadReader::*)(std::string_view);
   struct Field {

@@ -9,22 +9,23 @@ namespace {
 struct Row {
   ErrorKind kind;
   int line_code;
+  int http_status;
   std::string_view name;
 };
 
 constexpr std::array<Row, 12> kRows{{
-    {ErrorKind::malformed, 400, "malformed"},
-    {ErrorKind::key_unknown, 401, "key_unknown"},
-    {ErrorKind::refused, 403, "refused"},
-    {ErrorKind::not_registered, 404, "not_registered"},
-    {ErrorKind::registration_closed, 405, "registration_closed"},
-    {ErrorKind::conflict, 409, "conflict"},
-    {ErrorKind::too_long, 413, "too_long"},
-    {ErrorKind::invalid_value, 422, "invalid_value"},
-    {ErrorKind::too_many, 429, "too_many"},
-    {ErrorKind::internal, 500, "internal"},
-    {ErrorKind::unavailable, 503, "unavailable"},
-    {ErrorKind::store_full, 507, "store_full"},
+    {ErrorKind::malformed, 400, 400, "malformed"},
+    {ErrorKind::key_unknown, 401, 401, "key_unknown"},
+    {ErrorKind::refused, 403, 403, "refused"},
+    {ErrorKind::not_registered, 404, 404, "not_registered"},
+    {ErrorKind::registration_closed, 405, 403, "registration_closed"},
+    {ErrorKind::conflict, 409, 409, "conflict"},
+    {ErrorKind::too_long, 413, 413, "too_long"},
+    {ErrorKind::invalid_value, 422, 422, "invalid_value"},
+    {ErrorKind::too_many, 429, 429, "too_many"},
+    {ErrorKind::internal, 500, 500, "internal"},
+    {ErrorKind::unavailable, 503, 503, "unavailable"},
+    {ErrorKind::store_full, 507, 507, "store_full"},
 }};
 
 const Row& row(ErrorKind kind) {
@@ -35,6 +36,10 @@ const Row& row(ErrorKind kind) {
 
 int line_code(ErrorKind kind) {
   return row(kind).line_code;
+}
+
+int http_status(ErrorKind kind) {
+  return row(kind).http_status;
 }
 
 std::string_view error_name(ErrorKind kind) {

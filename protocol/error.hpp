@@ -1,6 +1,6 @@
 #pragma once
 // Errors as values. One kind per reason a request can fail; one table maps a kind to what each wire
-// says (the line code here, the HTTP and OCSP status beside it once those wires exist).
+// says: the line code and the HTTP status.
 
 #include <boost/system/result.hpp>
 #include <cstdint>
@@ -43,6 +43,7 @@ using Result = boost::system::result<T, Error>;
 }
 
 int line_code(ErrorKind kind);                // e.g. 404
+int http_status(ErrorKind kind);              // where a route documents none of its own
 std::string_view error_name(ErrorKind kind);  // e.g. "not_registered", for logs and metrics
 
 // Printable ASCII of at most `most` characters, in double quotes; everything else as \xNN.

@@ -94,7 +94,8 @@ class Judge {
     const bool still_there = is_seen(*state_.leaf);
     const bool later = first->not_after_utc > state_.not_after_utc;
     const bool again = state_.earlier == leaf;
-    if (partial_ && !still_there && first->not_after_utc >= state_.not_after_utc) return;
+    const bool worse = first->not_after_utc < state_.not_after_utc;
+    if ((still_there || partial_) && !worse) return;
     if (again && !later) {
       // Behind a load balancer the old one may show up now and then.
       count_up(state_.reverts);

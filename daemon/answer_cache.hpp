@@ -26,6 +26,7 @@ class AnswerCache {
     std::uint32_t addresses = 0;
     ScanState problem = ScanState::pending;
     bool certificate_found = false, trusted = false;
+    std::uint8_t hour = 0;  // in which it was kept, the last digits of it
   };
 
   // At most that many answers; 0 keeps none.

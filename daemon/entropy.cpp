@@ -44,9 +44,13 @@ std::string Entropy::api_key() const {
 Uuid Entropy::uuid() const {
   Uuid uuid{};
   fill(uuid.data(), uuid.size());
-  uuid[6] = static_cast<std::uint8_t>((uuid[6] & 0x0f) | 0x40);
-  uuid[8] = static_cast<std::uint8_t>((uuid[8] & 0x3f) | 0x80);
-  return uuid;
+  return as_uuid(uuid, 4);
+}
+
+Uuid as_uuid(Uuid bytes, int version) {
+  bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | version << 4);
+  bytes[8] = static_cast<std::uint8_t>((bytes[8] & 0x3f) | 0x80);
+  return bytes;
 }
 
 std::string uuid_text(const Uuid& uuid) {

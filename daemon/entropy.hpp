@@ -19,6 +19,8 @@ struct Entropy {
   Uuid uuid() const;            // version 4 (RFC 9562 5.4)
 };
 
+// These bytes with the bits of a version and of the variant set (RFC 9562 4.1, 4.2).
+Uuid as_uuid(Uuid bytes, int version);
 std::string uuid_text(const Uuid& uuid);
 
 }  // namespace certline::daemon

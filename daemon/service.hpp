@@ -27,13 +27,16 @@ struct Settings {
 using SettingsPtr = std::shared_ptr<const Settings>;
 SettingsPtr make_settings(Config config);
 
-// The record of the API key with this SHA-256, compared in constant time.
+// The record of the API key with this SHA-256, compared in constant time, whatever its state.
 std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key_hash);
+// The same where the key may be used. Errors (key_unknown): unknown here, revoked, blocked.
+Result<KeyRecord> usable_key(const store::ReadView& view, const Sha256& key_hash);
 
 // What reads and writes answer alike. A foreign name and an unknown one look the same.
 Error unknown_key();
 Error unknown_name();
 Error only_administrators();
+Error worthless_key(KeyState state);  // revoked or blocked
 
 // Figures that other parts keep and `command status` shows.
 struct Gauges {
@@ -70,6 +73,8 @@ class Service {
     Reply reply;
     // Set where `wait` is not satisfied yet: ask again when this endpoint was scanned.
     std::optional<EndpointId> wait_for;
+    // Of an answer about a name's certificate: what it rests on, for who keeps its text.
+    std::optional<RecentAnswers::Basis> basis;
   };
   // For requests with !is_write(). `received_utc` is when the request arrived (for `wait`).
   Read read(const Request& request, const Caller& caller, const Settings& settings,
@@ -102,8 +107,17 @@ class Service {
   void due_changed() const {
     if (due_changed_) due_changed_();
   }
+  // May one more refused attempt be written down? So many of them an hour, so that nobody fills the
+  // store with them: then how many were left out before, otherwise nothing. The writer thread only.
+  std::optional<std::uint64_t> take_refusal_row(UtcTime now) const;
 
  private:
+  struct Reports;  // which keys' reports are being written down
+
+  Read read_any(const Request& request, const Settings& settings, UtcTime received_utc) const;
+  std::optional<ExpirationReport> report_one(const store::ReadView& view,
+                                             const GetExpiration& request, const WatchRecord& watch,
+                                             const EndpointRecord& endpoint) const;
   Read read_expiration(const GetExpiration& request, const Settings& settings,
                        UtcTime received_utc) const;
   void remember(const GetExpiration& request, const ExpirationReport& report,
@@ -112,10 +126,20 @@ class Service {
   Reply read_domains(const ListDomains& request) const;
   Reply read_addresses(const ListAddresses& request) const;
   Reply read_status() const;
+  Reply read_user(const GetUser& request) const;
+  // A request with this key came: where that counts as a report of its client, it is written down
+  // by a job of its own.
+  void note_client(const Sha256& key_hash, const KeyRecord& key) const;
 
   ServiceParts parts_;
   UtcTime started_utc_;
   mutable AnswerCache answers_;
+  std::shared_ptr<Reports> reports_;
+  mutable struct {
+    UtcTime hour = 0;
+    std::uint32_t rows = 0;
+    std::uint64_t left_out = 0;
+  } refusals_;
   std::function<void()> due_changed_;
   std::function<void()> panic_;
 };

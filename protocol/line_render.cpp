@@ -208,7 +208,8 @@ struct Renderer {
 
   void operator()(const CertificateAdded& r) {
     out += fmt::format("data id {} key {} names {}\n", r.id, r.key, r.names);
-    ok("watched; next: command expiration domain D apikey K wait 30");
+    if (r.refused == 0) return ok("watched; next: command expiration domain D apikey K wait 30");
+    ok(fmt::format("watched, without {} names that the rules of this server forbid", r.refused));
   }
 
   void operator()(const Confirmed& r) {

@@ -180,6 +180,7 @@ struct CertificateAdded {
   std::string id;   // UUID text, the same for the same certificate
   std::string key;  // hex MD5 of "CERT:" + its base64
   std::uint32_t names = 0;
+  std::uint32_t refused = 0;  // of its names: the rules of this server forbid them
 };
 struct Confirmed {
   TokenPurpose purpose = TokenPurpose::confirm;

@@ -82,9 +82,9 @@ std::string encode(const AccountRecord& r) {
   const auto claimed = short_text(b, r.claimed_email);
   const auto digest =
       r.digest ? flatbuffers::Optional<std::uint8_t>(number(*r.digest)) : flatbuffers::nullopt;
-  return finish(
-      b, flat::CreateAccount(b, r.id, email, r.created_utc, claimed, r.verified_utc, r.blocked_utc,
-                             r.no_further_keys, r.names_per_key, r.mail_off, digest, r.digest_utc));
+  return finish(b, flat::CreateAccount(b, r.id, email, r.created_utc, claimed, r.verified_utc,
+                                       r.blocked_utc, r.no_further_keys, r.names_per_key,
+                                       r.mail_off, digest, r.digest_utc, r.mailed_utc));
 }
 
 void decode(StoredValue value, AccountRecord& out) {
@@ -102,6 +102,7 @@ void decode(StoredValue value, AccountRecord& out) {
   if (const auto digest = t->digest())
     out.digest = named(*digest, Digest::off, Digest::weekly, "unknown kind of digest");
   out.digest_utc = t->digest_utc();
+  out.mailed_utc = t->mailed_utc();
 }
 
 std::string encode(const KeyRecord& r) {

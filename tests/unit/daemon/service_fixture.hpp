@@ -25,6 +25,7 @@ struct ServiceFixture {
   std::unique_ptr<store::Store> store;
   std::unique_ptr<Service> service;
   SettingsPtr settings;
+  Caller caller{IpAddress::v4(0x7f000001), false, 0};  // who asks
 
   explicit ServiceFixture(Config config = {}, std::uint64_t map_size = 64u << 20) {
     auto opened = store::Store::open({dir.path + "/store", map_size, false});
@@ -42,11 +43,16 @@ struct ServiceFixture {
   Reply ask(std::string_view line) {
     const auto request = parse_line(line, settings->config.domain_rules());
     if (!request) return request.error();
-    if (!is_write(*request)) return service->read(*request, *settings, time).reply;
+    if (!is_write(*request)) return service->read(*request, caller, *settings, time).reply;
     std::promise<Reply> promise;
-    store->submit(service->write_job(*request, settings,
+    store->submit(service->write_job(*request, caller, settings,
                                      [&](Reply reply) { promise.set_value(std::move(reply)); }));
     return promise.get_future().get();
+  }
+
+  // What was queued and is answered by nobody, such as a client's report, is written.
+  void settle() {
+    REQUIRE(store->write([](store::WriteView&) {}) == store::CommitOutcome::committed);
   }
 
   std::string line(std::string_view request) { return render_line(ask(request)); }

@@ -131,8 +131,8 @@ std::string text_rows(const std::vector<Row>& rows) {
 std::string html_rows(const std::vector<Row>& rows) {
   std::string out = "<table style=\"border-spacing:0 0.2em\">\n";
   for (const auto& [label, value] : rows) {
-    const std::string body =
-        label == "to do" ? fmt::format("<code>{}</code>", html_lines(value)) : html_lines(value);
+    const std::string lines = html_lines(value, Links::as_text);
+    const std::string body = label == "to do" ? fmt::format("<code>{}</code>", lines) : lines;
     out += fmt::format(
         "<tr><td style=\"vertical-align:top;padding-right:1em;color:#666666\">{}</td>"
         "<td style=\"word-break:break-word\">{}</td></tr>\n",

@@ -54,6 +54,18 @@ std::optional<UtcTime> certificate_time(const ASN1_TIME* time) {
   return read ? std::optional<UtcTime>(*read) : std::nullopt;
 }
 
+std::string short_text(const X509_NAME* name) {
+  constexpr std::size_t kMost = 50;
+  const int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+  if (at >= 0) {
+    const ASN1_STRING* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
+    const auto* data = reinterpret_cast<const char*>(ASN1_STRING_get0_data(value));
+    return quoted({data, static_cast<std::size_t>(ASN1_STRING_length(value))}, kMost);
+  }
+  const Result<std::string> text = name_text(name);
+  return quoted(text ? *text : std::string("?"), kMost);
+}
+
 }  // namespace
 
 Result<PublicKey> public_key(const X509* certificate) {
@@ -146,15 +158,11 @@ bool Certificate::names_half_an_issuer() const {
 }
 
 std::string Certificate::short_name() const {
-  const X509_NAME* name = X509_get_subject_name(x509.get());
-  const int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
-  if (at >= 0) {
-    const ASN1_STRING* value = X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at));
-    const auto* data = reinterpret_cast<const char*>(ASN1_STRING_get0_data(value));
-    return quoted({data, static_cast<std::size_t>(ASN1_STRING_length(value))}, 50);
-  }
-  const Result<std::string> text = name_text(name);
-  return quoted(text ? *text : std::string("?"), 50);
+  return short_text(X509_get_subject_name(x509.get()));
+}
+
+std::string Certificate::short_issuer() const {
+  return short_text(X509_get_issuer_name(x509.get()));
 }
 
 KeyIdMatch key_id_match(const Certificate& child, const Certificate& issuer) {

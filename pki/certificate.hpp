@@ -50,7 +50,9 @@ struct Certificate {
   bool signed_by(const Certificate& issuer) const;  // verifies the signature: costs
   // An authorityKeyIdentifier with an issuer but no serial number, or the other way round.
   bool names_half_an_issuer() const;
-  std::string short_name() const;  // for people: at most 60 bytes, quoted
+  // For people: at most 60 bytes, quoted. The common name, else the whole.
+  std::string short_name() const;
+  std::string short_issuer() const;
 };
 
 // How well what `child` says about its issuer's key fits `issuer`.

@@ -20,14 +20,14 @@ constexpr UtcTime kDaySeconds = 86'400;
 
 struct ChosenPath {
   PathResult result;
-  bool from_pool = false;
+  CertificatePtr from_pool;  // the first that was not sent; null where all were
 };
 
 ChosenPath choose_path(const JudgementInput& in) {
   PathInput search{in.leaf, in.sent, in.trust, nullptr, in.input.now};
   PathResult sent_only = find_path(search);
   const bool good = sent_only.anchored && sent_only.problems.empty();
-  if (good || in.pool == nullptr || in.pool->size() == 0) return {std::move(sent_only), false};
+  if (good || in.pool == nullptr || in.pool->size() == 0) return {std::move(sent_only), nullptr};
   search.pool = in.pool;
   PathRules rest;  // both searches share one deadline
   const auto spent = std::chrono::duration_cast<std::chrono::milliseconds>(sent_only.spent);
@@ -35,15 +35,17 @@ ChosenPath choose_path(const JudgementInput& in) {
   PathResult completed = find_path(search, rest);
   completed.out_of_time = completed.out_of_time || sent_only.out_of_time;
   const bool better = completed.anchored && (!sent_only.anchored || completed.problems.empty());
-  const bool uses_pool = std::any_of(
-      completed.path.begin() + 1, completed.path.end(), [&](const CertificatePtr& certificate) {
-        return std::none_of(in.sent.begin(), in.sent.end(), [&](const CertificatePtr& sent) {
-          return sent->sha256 == certificate->sha256;
-        });
+  if (!better) {
+    sent_only.out_of_time = completed.out_of_time;
+    return {std::move(sent_only), nullptr};
+  }
+  const auto unsent =
+      std::find_if(completed.path.begin() + 1, completed.path.end(), [&](const auto& used) {
+        return std::none_of(in.sent.begin(), in.sent.end(),
+                            [&](const auto& sent) { return sent->sha256 == used->sha256; });
       });
-  if (better) return {std::move(completed), uses_pool};
-  sent_only.out_of_time = completed.out_of_time;
-  return {std::move(sent_only), false};
+  CertificatePtr from_pool = unsent == completed.path.end() ? nullptr : *unsent;
+  return {std::move(completed), std::move(from_pool)};
 }
 
 void check_name(const JudgementInput& in, std::vector<Problem>& problems) {
@@ -132,8 +134,9 @@ Judgement judge_chain(const JudgementInput& in) {
   }
   check_name(in, problems);
   if (chosen.from_pool) {
-    problems.push_back({ScanState::incomplete_chain,
-                        "an intermediate was not sent; it was seen elsewhere before"});
+    problems.push_back(
+        {ScanState::incomplete_chain, "the intermediate " + chosen.from_pool->short_name() +
+                                          " was not sent; it was seen elsewhere before"});
   }
   if (path.out_of_budget && !path.problems.empty()) {
     notes.push_back("the path search stopped at its limit");
@@ -157,7 +160,7 @@ Judgement judge_chain(const JudgementInput& in) {
   verdict.detail = joined(problems, notes);
   verdict.not_before = in.leaf->not_before.value_or(0);
   verdict.not_after = in.leaf->not_after.value_or(0);
-  verdict.completed_from_pool = chosen.from_pool;
+  verdict.completed_from_pool = chosen.from_pool != nullptr;
   if (path.anchored && path.problems.empty()) {
     for (const CertificatePtr& certificate : std::span(path.path).subspan(1)) {
       out.proven.push_back(certificate->sha256);

@@ -154,15 +154,16 @@ class Search {
     }
     const Certificate& last = *best_.path.back();
     if (best_.path.size() == 1) {
-      best_.problems = {{ScanState::incomplete_chain,
-                         "the issuer of " + leaf.short_name() + " was not sent and is no root"}};
+      best_.problems = {{ScanState::incomplete_chain, "the issuer " + leaf.short_issuer() + " of " +
+                                                          leaf.short_name() +
+                                                          " was not sent and is no root"}};
     } else if (last.looks_self_signed) {
       best_.problems = {
           {ScanState::untrusted_root, "the root " + last.short_name() + " is not trusted"}};
     } else {
-      best_.problems = {
-          {ScanState::untrusted_root,
-           "the issuer of intermediate " + last.short_name() + " is neither sent nor trusted"}};
+      best_.problems = {{ScanState::untrusted_root, "the issuer " + last.short_issuer() +
+                                                        " of intermediate " + last.short_name() +
+                                                        " is neither sent nor trusted"}};
     }
   }
 

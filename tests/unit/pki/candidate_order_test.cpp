@@ -130,5 +130,26 @@ TEST_CASE("a chain without authorityInfoAccess that lacks its intermediate stays
   CHECK(judge({&root}, {&telling}).state == ScanState::incomplete_chain);
 }
 
+TEST_CASE("what is missing from a chain is named") {
+  const Made root = make_root("Root"), outer = make_intermediate("Outer CA", root);
+  const Made inner = make_intermediate("Inner CA", outer), leaf = make_leaf(inner);
+  const auto says = [](const Verdict& verdict, std::string_view text) {
+    INFO(verdict.detail);
+    return verdict.detail.find(text) != std::string::npos;
+  };
+  CHECK(says(judge({&root}, {&leaf}), "the issuer \"Inner CA\" of "));
+  CHECK(says(judge({&root}, {&leaf, &inner}),
+             "the issuer \"Outer CA\" of intermediate \"Inner CA\""));
+
+  const auto pool = IntermediatePool::create();
+  pool->add(outer.observed());
+  const auto verifier = Verifier::create(store_of({&root}), pool);
+  const auto sent = chain_of({&leaf, &inner});
+  const Verdict completed = verifier->judge(input_of(sent));
+  CHECK(completed.state == ScanState::incomplete_chain);
+  CHECK(completed.completed_from_pool);
+  CHECK(says(completed, "the intermediate \"Outer CA\" was not sent"));
+}
+
 }  // namespace
 }  // namespace certline::pki

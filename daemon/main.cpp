@@ -3,6 +3,7 @@
 #include <filesystem>
 #include <iostream>
 
+#include "daemon/admin_command.hpp"
 #include "daemon/config.hpp"
 #include "daemon/process.hpp"
 #include "daemon/scan_command.hpp"
@@ -62,6 +63,12 @@ int scan(daemon::ScanCommand command, const std::string& named) {
   return daemon::run_scan(command, std::cout, std::cerr);
 }
 
+int admin(const daemon::AdminCommand& command, const std::string& named) {
+  const auto config = config_of(named);
+  if (!config) return fail(config.error());
+  return daemon::run_admin(command, *config, std::cout, std::cerr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -85,6 +92,9 @@ int main(int argc, char** argv) {
   scan_once->add_option("name", command.name, "host, host:port, [v6]:port or URL")->required();
   scan_once->add_option("--starttls", starttls, "protocol, or none; by default the port's");
   scan_once->add_flag("--json", command.json, "print one JSON document");
+  daemon::AdminCommand admin_command;
+  auto* administer = with_config(app.add_subcommand("admin", "look at accounts and change them"));
+  daemon::describe_admin(*administer, admin_command);
   auto* version = app.add_subcommand("version", "print the version");
 
   try {
@@ -101,6 +111,7 @@ int main(int argc, char** argv) {
       if (!starttls.empty()) command.starttls = starttls;
       return scan(std::move(command), config);
     }
+    if (*administer) return admin(admin_command, config);
     if (*version) std::cout << "certlined " << daemon::kVersion << '\n';
     return 0;
   } catch (const std::exception& failure) {

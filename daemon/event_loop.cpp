@@ -103,7 +103,8 @@ void EventLoop::wake() const {
 
 bool EventLoop::watch(int descriptor, Id id, Readiness wanted) {
   epoll_event event = event_for(id, wanted);
-  return ::epoll_ctl(poll_, EPOLL_CTL_ADD, descriptor, &event) == 0;
+  if (::epoll_ctl(poll_, EPOLL_CTL_ADD, descriptor, &event) == 0) return true;
+  return errno == EEXIST && ::epoll_ctl(poll_, EPOLL_CTL_MOD, descriptor, &event) == 0;
 }
 
 void EventLoop::rewatch(int descriptor, Id id, Readiness wanted) {

@@ -51,7 +51,8 @@ class EventLoop {
   void queue(std::function<void()> work);
   void wake_for_work();
 
-  // From run()'s thread, or before it runs. A descriptor leaves when it is closed.
+  // From run()'s thread, or before it runs. A descriptor leaves when it is closed. watch() takes
+  // one over that is watched already.
   bool watch(int descriptor, Id id, Readiness wanted);
   void rewatch(int descriptor, Id id, Readiness wanted);
   void set_timer(Id id, Clock::time_point before, Clock::time_point due);  // kNever: none

@@ -37,7 +37,7 @@ void LineConnection::start() {
 void LineConnection::on_ready(Readiness ready) {
   if (ready.error && !interest_.read) return close();  // nobody is there to take the answers
   if (ready.write) writing_ = false;
-  if (ready.read || ready.error) return on_readable();
+  if (ready.read || ready.error || socket_.read_waits_to_write()) return on_readable();
   pump();
 }
 
@@ -45,7 +45,8 @@ void LineConnection::update_interest() {
   if (closed_) return;
   const bool reads =
       !input_ended_ && !session_.turn_used() && (lingering_ || session_.wants_input());
-  const Readiness wanted{reads, writing_};
+  const bool reads_by_writing = socket_.read_waits_to_write();
+  const Readiness wanted{reads && !reads_by_writing, writing_ || reads_by_writing};
   if (wanted == interest_) return;
   interest_ = wanted;
   host_.loop->rewatch(socket_.descriptor(), id_, wanted);
@@ -75,7 +76,7 @@ void LineConnection::read_available() {
       continue;
     }
     session_.on_bytes({buffer.data(), got}, Clock::now());
-    if (got < buffer.size()) break;
+    if (got < buffer.size() && !socket_.is_secure()) break;
   }
 }
 

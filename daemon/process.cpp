@@ -20,6 +20,7 @@
 #include "daemon/scan_driver.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service.hpp"
+#include "daemon/tls_identity.hpp"
 #include "pki/verdict.hpp"
 
 namespace certline::daemon {
@@ -27,7 +28,8 @@ namespace {
 
 namespace asio = boost::asio;
 
-constexpr std::chrono::seconds kDrain{4};  // of the 5 s a supervisor is promised
+constexpr std::chrono::seconds kDrain{4};          // of the 5 s a supervisor is promised
+constexpr std::chrono::seconds kIdentityCheck{2};  // between two looks at the certificate's files
 
 UtcTime wall_clock() {
   return std::time(nullptr);
@@ -95,6 +97,9 @@ class Process {
   void load_intermediates();
   void watch_signals();
   void reload();
+  Result<void> load_identity();
+  void exchange_identity();
+  void watch_identity();
   void watch_heartbeat();
   void beat_round();
   void stop(int status);
@@ -106,6 +111,7 @@ class Process {
   asio::io_context main_{1};
   asio::signal_set signals_{main_};
   asio::steady_timer watchdog_{main_};
+  asio::steady_timer identity_check_{main_};
   std::uint64_t watchdog_us_ = 0;
   std::shared_ptr<std::atomic<int>> beats_missing_ = std::make_shared<std::atomic<int>>(0);
   int exit_status_ = 0;
@@ -113,6 +119,8 @@ class Process {
   std::unique_ptr<Service> service_;
   std::shared_ptr<pki::IntermediatePool> pool_;
   std::shared_ptr<pki::Verifier> verifier_;
+  std::unique_ptr<TlsFiles> tls_files_;
+  TlsIdentityPtr identity_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<ScanDriver> driver_;
   std::unique_ptr<scanner::Scanner> scanner_;
@@ -122,6 +130,7 @@ Result<void> Process::start() {
   const Config& config = settings_->config;
   auto trust = pki::TrustStore::load(config.trust_file());
   if (!trust) return trust.error();
+  if (auto loaded = load_identity(); !loaded) return loaded.error();
   auto store = store::Store::open({config.store.path, config.store.map_size, false});
   if (!store) return store.error();
   store_ = std::move(*store);
@@ -133,7 +142,7 @@ Result<void> Process::start() {
   load_intermediates();
   verifier_ = pki::Verifier::create(*trust, pool_);
   scanner_ = scanner::Scanner::create(config.scanner_settings(), verifier_, wall_clock);
-  server_ = std::make_unique<Server>(*service_, log_, gauges_, settings_);
+  server_ = std::make_unique<Server>(*service_, log_, gauges_, settings_, identity_);
   driver_ = std::make_unique<ScanDriver>(
       ScanDriverParts{*service_, *scanner_, *pool_,
                       [this](EndpointId id) { server_->endpoint_scanned(id); }},
@@ -173,6 +182,17 @@ void Process::watch_signals() {
   });
 }
 
+// What a reload cannot change.
+bool needs_restart(const Config& old, const Config& now) {
+  return now.store.path != old.store.path || now.store.map_size != old.store.map_size ||
+         now.line.listen != old.line.listen || now.line.listen_tls != old.line.listen_tls ||
+         now.line.socket != old.line.socket || now.http.listen != old.http.listen ||
+         now.http.listen_tls != old.http.listen_tls || now.tls.on() != old.tls.on() ||
+         now.line.threads != old.line.threads ||
+         now.line.remembered_answers != old.line.remembered_answers ||
+         now.scanner.threads != old.scanner.threads;
+}
+
 void Process::reload() {
   ::sd_notify(0, "RELOADING=1");
   const auto finish = [this](LogLevel level, std::string_view event, std::string_view why) {
@@ -184,22 +204,59 @@ void Process::reload() {
   auto trust = pki::TrustStore::load(config->trust_file());
   if (!trust) return finish(LogLevel::error, "reload_refused", trust.error().detail);
 
-  const Config& old = settings_->config;
-  const bool needs_restart =
-      config->store.path != old.store.path || config->store.map_size != old.store.map_size ||
-      config->line.listen != old.line.listen || config->line.threads != old.line.threads ||
-      config->line.remembered_answers != old.line.remembered_answers ||
-      config->scanner.threads != old.scanner.threads;
+  const bool restart = needs_restart(settings_->config, *config);
   settings_ = make_settings(std::move(*config));
   log_.set_level(settings_->config.log.level);
   verifier_->set_trust(*trust);
   scanner_->reconfigure(settings_->config.scanner_settings());
   driver_->set_concurrency(settings_->config.scanner.concurrency);
   server_->reload(settings_);
+  if (tls_files_ && settings_->config.tls.on()) {
+    const auto& tls = settings_->config.tls;
+    if (!tls_files_->same_paths(tls.certificate, tls.key)) {
+      tls_files_ = std::make_unique<TlsFiles>(tls.certificate, tls.key);
+    }
+    exchange_identity();
+  }
   finish(LogLevel::info, "reloaded",
-         needs_restart ? "store.*, line.listen, line.remembered_answers and *.threads take effect "
-                         "at the next start"
-                       : "all");
+         restart ? "store.*, listeners, line.remembered_answers and *.threads take effect at the "
+                   "next start"
+                 : "all");
+}
+
+Result<void> Process::load_identity() {
+  const auto& tls = settings_->config.tls;
+  if (!tls.on()) return {};
+  tls_files_ = std::make_unique<TlsFiles>(tls.certificate, tls.key);
+  auto loaded = tls_files_->load();
+  if (!loaded) return loaded.error();
+  identity_ = *loaded;
+  return {};
+}
+
+// Connections go on with the certificate that they began with.
+void Process::exchange_identity() {
+  auto loaded = tls_files_->load();
+  if (!loaded) {
+    log_.write(
+        LogLevel::error, "certificate_refused",
+        {{"detail", loaded.error().detail}, {"do", "the old one is served until it is right"}});
+    return;
+  }
+  identity_ = *loaded;
+  server_->set_identity(identity_);
+  log_.write(LogLevel::info, "certificate_loaded",
+             {{"sha256", hex(identity_->sha256())}, {"not_after", identity_->not_after()}});
+}
+
+void Process::watch_identity() {
+  if (!tls_files_) return;
+  identity_check_.expires_after(kIdentityCheck);
+  identity_check_.async_wait([this](const boost::system::error_code& ec) {
+    if (ec) return;
+    if (tls_files_->changed()) exchange_identity();
+    watch_identity();
+  });
 }
 
 void Process::watch_heartbeat() {
@@ -234,6 +291,7 @@ int Process::run() {
     return 1;
   }
   watch_signals();
+  watch_identity();
   ::sd_notify(0, "READY=1");
   watch_heartbeat();
   main_.run();

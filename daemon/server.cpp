@@ -14,7 +14,8 @@ constexpr unsigned kThreadsAtMost = 4;
 
 }  // namespace
 
-Server::Server(Service& service, Log& log, Gauges& gauges, SettingsPtr settings)
+Server::Server(Service& service, Log& log, Gauges& gauges, SettingsPtr settings,
+               TlsIdentityPtr identity)
     : settings_(std::move(settings)) {
   unsigned count = settings_->config.line.threads;
   if (count == 0) {
@@ -23,7 +24,8 @@ Server::Server(Service& service, Log& log, Gauges& gauges, SettingsPtr settings)
     count = std::clamp(std::thread::hardware_concurrency() / 2, 1u, kThreadsAtMost);
   }
   for (unsigned i = 0; i < count; ++i) {
-    threads_.push_back(std::make_unique<ServerThread>(service, log, sources_, gauges, settings_));
+    threads_.push_back(
+        std::make_unique<ServerThread>(service, log, sources_, gauges, settings_, identity));
   }
   std::vector<std::shared_ptr<EventLoop>> loops;
   for (const auto& thread : threads_) loops.push_back(thread->loop);
@@ -59,6 +61,10 @@ Result<std::vector<Bound>> Server::start() {
 
 void Server::reload(SettingsPtr settings) {
   for (auto& thread : threads_) thread->reload(settings);
+}
+
+void Server::set_identity(TlsIdentityPtr identity) {
+  for (auto& thread : threads_) thread->set_identity(identity);
 }
 
 void Server::endpoint_scanned(EndpointId endpoint) {

@@ -10,6 +10,7 @@
 #include "daemon/listeners.hpp"
 #include "daemon/service.hpp"
 #include "daemon/source_limits.hpp"
+#include "daemon/tls_identity.hpp"
 
 namespace certline::daemon {
 
@@ -17,7 +18,9 @@ class ServerThread;
 
 class Server {
  public:
-  Server(Service& service, Log& log, Gauges& gauges, SettingsPtr settings);
+  // `identity`: where the configuration has a certificate.
+  Server(Service& service, Log& log, Gauges& gauges, SettingsPtr settings,
+         TlsIdentityPtr identity = nullptr);
   ~Server();  // closes what is left at once
 
   // Binds and starts the threads. Errors (unavailable): an address cannot be bound; nothing runs
@@ -26,6 +29,7 @@ class Server {
 
   // Thread-safe, each takes effect soon.
   void reload(SettingsPtr settings);                  // listeners and thread count stay as they are
+  void set_identity(TlsIdentityPtr identity);         // of handshakes to come
   void endpoint_scanned(EndpointId endpoint);         // wakes `wait`s
   void heartbeat(const std::function<void()>& beat);  // runs `beat` once on every thread
   std::size_t thread_count() const { return threads_.size(); }

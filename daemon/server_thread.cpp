@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "daemon/handshake.hpp"
 #include "daemon/http_connection.hpp"
 #include "daemon/line_connection.hpp"
 #include "protocol/command_table.hpp"
@@ -58,10 +59,11 @@ Caller local_caller(const Socket& socket) {
 }  // namespace
 
 ServerThread::ServerThread(Service& s, Log& l, SourceLimits& limits, Gauges& gauges,
-                           SettingsPtr settings)
+                           SettingsPtr settings, TlsIdentityPtr identity)
     : ConnectionHost(s, l, limits),
       gauges_(gauges),
       settings_(std::move(settings)),
+      identity_(std::move(identity)),
       first_kept_(first_kept_descriptor()),
       next_id_(kFirstConnection) {
   buffer_.resize(kReadBuffer);
@@ -114,6 +116,10 @@ void ServerThread::closed(std::uint64_t id) {
 
 void ServerThread::reload(SettingsPtr settings) {
   loop->post([this, settings = std::move(settings)]() mutable { settings_ = std::move(settings); });
+}
+
+void ServerThread::set_identity(TlsIdentityPtr identity) {
+  loop->post([this, identity = std::move(identity)]() mutable { identity_ = std::move(identity); });
 }
 
 void ServerThread::endpoint_scanned(EndpointId endpoint) {
@@ -199,7 +205,8 @@ void ServerThread::admit(Wire wire, Socket socket, const Caller& caller) {
                      {ErrorKind::too_many, "too many connections from here; close some", 10});
   }
   const std::uint64_t id = next_id_++;
-  const auto guest = connection(wire, std::move(socket), caller, id);
+  const auto guest = is_tls(wire) ? handshake(wire, std::move(socket), caller, id)
+                                  : connection(wire, std::move(socket), caller, id);
   guests_.emplace(id, Guest{guest, caller.source});
   guest->start();
 }
@@ -208,6 +215,17 @@ std::shared_ptr<Connection> ServerThread::connection(Wire wire, Socket socket, c
                                                      std::uint64_t id) {
   if (is_http(wire)) return make_http_connection(*this, std::move(socket), caller, id);
   return std::make_shared<LineConnection>(*this, std::move(socket), caller, id);
+}
+
+std::shared_ptr<Connection> ServerThread::handshake(Wire wire, Socket socket, const Caller& caller,
+                                                    std::uint64_t id) {
+  auto secured = [this, wire, caller, id](Socket safe) {
+    const auto guest = connection(wire, std::move(safe), caller, id);
+    guests_.at(id).connection = guest;
+    guest->start();
+  };
+  return std::make_shared<Handshake>(*this, identity_, wire, std::move(socket), caller, id,
+                                     std::move(secured));
 }
 
 // Those of the line protocol are told why; HTTP and TLS clients take a closed connection for what

@@ -15,13 +15,14 @@
 
 #include "daemon/connection.hpp"
 #include "daemon/listeners.hpp"
+#include "daemon/tls_identity.hpp"
 
 namespace certline::daemon {
 
 class ServerThread final : public ConnectionHost, private EventLoop::Listener {
  public:
   ServerThread(Service& service, Log& log, SourceLimits& limits, Gauges& gauges,
-               SettingsPtr settings);
+               SettingsPtr settings, TlsIdentityPtr identity);
   ~ServerThread() override;
 
   // Before run().
@@ -37,6 +38,7 @@ class ServerThread final : public ConnectionHost, private EventLoop::Listener {
 
   // From any thread.
   void reload(SettingsPtr settings);
+  void set_identity(TlsIdentityPtr identity);  // of handshakes to come
   void endpoint_scanned(EndpointId endpoint);
   void begin_drain();
   void wait_idle(std::chrono::steady_clock::time_point until);
@@ -61,11 +63,14 @@ class ServerThread final : public ConnectionHost, private EventLoop::Listener {
   void admit(Wire wire, Socket socket, const Caller& caller);
   std::shared_ptr<Connection> connection(Wire wire, Socket socket, const Caller& caller,
                                          std::uint64_t id);
+  std::shared_ptr<Connection> handshake(Wire wire, Socket socket, const Caller& caller,
+                                        std::uint64_t id);
   void turn_away(Wire wire, Socket socket, const IpAddress& source, const Error& why);
   void wake(EndpointId endpoint);
 
   Gauges& gauges_;
   SettingsPtr settings_;
+  TlsIdentityPtr identity_;  // null where no listener takes TLS
   const rlim_t first_kept_;
   std::vector<char> buffer_;
   std::vector<Door> listeners_;

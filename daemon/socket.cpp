@@ -9,6 +9,8 @@
 
 #include <cerrno>
 
+#include "daemon/tls_session.hpp"
+
 namespace certline::daemon {
 namespace {
 
@@ -24,11 +26,30 @@ Socket::Moved moved(const Call& call) {
 
 }  // namespace
 
+Socket::Socket(int descriptor) : descriptor_(descriptor) {}
+
+Socket::~Socket() {
+  close();
+}
+
+Socket::Socket(Socket&& other) noexcept
+    : descriptor_(std::exchange(other.descriptor_, -1)), tls_(std::move(other.tls_)) {}
+
+void Socket::secure(std::unique_ptr<TlsSession> tls) {
+  tls_ = std::move(tls);
+}
+
+bool Socket::tls_waits_to_write() const {
+  return tls_->read_waits_to_write();
+}
+
 Socket::Moved Socket::read(std::span<char> into) const {
+  if (tls_) return tls_->read(into);
   return moved([&] { return ::recv(descriptor_, into.data(), into.size(), 0); });
 }
 
 Socket::Moved Socket::write(std::string_view bytes) const {
+  if (tls_) return tls_->write(bytes);
   return moved([&] { return ::send(descriptor_, bytes.data(), bytes.size(), MSG_NOSIGNAL); });
 }
 
@@ -38,10 +59,13 @@ void Socket::set_no_delay() const {
 }
 
 void Socket::shut_writing() const {
+  if (tls_) tls_->end_writing();
   ::shutdown(descriptor_, SHUT_WR);
 }
 
 void Socket::close() {
+  if (tls_) tls_->end_writing();
+  tls_.reset();
   if (descriptor_ >= 0) ::close(std::exchange(descriptor_, -1));
 }
 

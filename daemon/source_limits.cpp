@@ -67,6 +67,25 @@ void SourceLimits::disconnected(const IpAddress& source) {
   if (last && found->second.bucket.untouched()) sources_.erase(found);
 }
 
+bool SourceLimits::handshake_began(const IpAddress& source, const HandshakeLimits& limits,
+                                   bool free) {
+  const std::lock_guard lock(mutex_);
+  if (handshakes_ >= limits.in_total) return false;
+  Source& entry = sources_[source_prefix(source)];
+  if (!free && entry.handshakes >= limits.per_source) return false;
+  ++entry.handshakes;
+  ++handshakes_;
+  return true;
+}
+
+void SourceLimits::handshake_ended(const IpAddress& source) {
+  const std::lock_guard lock(mutex_);
+  const auto found = sources_.find(source_prefix(source));
+  if (found == sources_.end() || found->second.handshakes == 0) return;
+  --found->second.handshakes;
+  --handshakes_;
+}
+
 std::uint32_t SourceLimits::request(const IpAddress& source, std::string_view key,
                                     const RateLimits& limits, SteadyTime now) {
   if (is_exempt(source, limits)) return 0;

@@ -42,6 +42,11 @@ class SourceLimits {
   bool connected(const IpAddress& source, std::uint32_t most);
   void disconnected(const IpAddress& source);
 
+  // A handshake of a connection that counts; false when there are too many, of this source (unless
+  // `free`) or altogether. Pair with handshake_ended(), before disconnected().
+  bool handshake_began(const IpAddress& source, const HandshakeLimits& limits, bool free);
+  void handshake_ended(const IpAddress& source);
+
   // Seconds to wait before this request, 0 for none. `key` may be empty.
   std::uint32_t request(const IpAddress& source, std::string_view key, const RateLimits& limits,
                         SteadyTime now);
@@ -50,7 +55,7 @@ class SourceLimits {
 
  private:
   struct Source {
-    std::uint32_t connections = 0;
+    std::uint32_t connections = 0, handshakes = 0;
     TokenBucket bucket;
   };
   struct PrefixHash {
@@ -62,6 +67,7 @@ class SourceLimits {
   std::unordered_map<IpAddress, Source, PrefixHash> sources_;
   std::unordered_map<std::string, TokenBucket> keys_;
   std::size_t forget_at_ = 4096;
+  std::uint32_t handshakes_ = 0;
 };
 
 }  // namespace certline::daemon

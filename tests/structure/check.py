@@ -30,12 +30,12 @@ INCLUDES = {
 # library → (pattern of its headers, folders that may see them)
 LIBRARIES = {
     "Asio": (r"boost/asio|boost/beast", {"scanner", "daemon"}),
-    "OpenSSL": (r"openssl/|boost/asio/ssl", {"pki", "scanner"}),
+    "OpenSSL": (r"openssl/|boost/asio/ssl", {"pki", "scanner", "daemon"}),
     "LMDB": (r"lmdb", {"store"}),
     "libcurl": (r"curl/", {"connectors"}),
 }
-# The scanner speaks TLS but takes no certificate apart: that is pki's.
-SCANNER_OPENSSL = {"openssl/ssl.h", "openssl/err.h", "openssl/bio.h"}
+# Scanner and daemon speak TLS but take no certificate apart: that is pki's.
+TLS_OPENSSL = {"openssl/ssl.h", "openssl/err.h", "openssl/bio.h"}
 
 NAMES = r"^(commons?|utils?|helpers?|misc|managers?)$"
 WORDS = r"\b(TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK|not imple" r"mented|st" r"ubs?)\b"
@@ -87,9 +87,12 @@ def includes():
             for library, (pattern, folders) in LIBRARIES.items():
                 if re.match(pattern, header) and folder not in folders:
                     yield f"{name}:{number}: {folder}/ may not see {library} ({header})"
-            if folder == "scanner" and header.startswith("openssl/") \
-                    and header not in SCANNER_OPENSSL:
-                yield f"{name}:{number}: scanner/ takes no OpenSSL object apart ({header})"
+            if folder in ("scanner", "daemon") and header.startswith("openssl/") \
+                    and header not in TLS_OPENSSL:
+                yield f"{name}:{number}: {folder}/ takes no OpenSSL object apart ({header})"
+            if folder == "daemon" and header.startswith("openssl/") \
+                    and not name.startswith("daemon/tls_"):
+                yield f"{name}:{number}: OpenSSL is behind daemon/tls_* ({header})"
 
 
 def lengths():

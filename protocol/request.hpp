@@ -115,9 +115,9 @@ struct KeyCreated {
   std::string key;  // 32 hex digits
 };
 struct Claimed {
-  bool created = false;    // false: already yours
-  bool mailed = false;     // a confirmation is on its way
-  std::string email, key;  // as claimed; key empty where the client brought its own
+  bool created = false;              // false: already yours
+  bool mailed = false;               // a confirmation is on its way
+  std::string email = {}, key = {};  // as claimed; key empty where the client brought its own
 };
 struct Added {
   std::string id;      // UUID text

@@ -57,7 +57,9 @@ TEST_CASE("data lines as programs read them") {
         "addresses 2 problem none");
   CHECK(data_of(ReplyBody{Pong{}}) == "data pong");
   CHECK(data_of(ReplyBody{HelpText{}}) ==
-        "data apikey claim add expiration domains remove scan ping help status");
+        "data apikey claim add expiration domains remove scan addresses ping help status user "
+        "certificate confirm notify accounts keys revoke verify block unblock quota delete "
+        "deadletters");
   CHECK(data_of(ReplyBody{HelpText{"add"}}) ==
         "data command add domain name[:port] apikey K [starttls protocol] [sha256 leaf-digest]");
   CHECK(data_of(ReplyBody{StatusReport{"0.1.0", 5, 1, 2, 3, 4, 6, 7}}) ==
@@ -68,6 +70,83 @@ TEST_CASE("data lines as programs read them") {
   CHECK(data_of(ReplyBody{Claimed{true}}).empty());
   CHECK(render(ReplyBody{Claimed{true}}).starts_with("status ok 200 created"));
   CHECK(render(ReplyBody{Claimed{false}}) == "status ok 200 already yours\n");
+  CHECK(data_of(ReplyBody{Claimed{true, true, "a@b.org", "0123"}}) == "data 0123");
+  CHECK_THAT(render(ReplyBody{Claimed{true, true}}), Catch::Contains("created; confirm"));
+  CHECK_THAT(render(ReplyBody{Claimed{false, true}}), Catch::Contains("already yours; confirm"));
+}
+
+TEST_CASE("replies about keys, mail and certificates") {
+  CHECK(data_of(ReplyBody{UserName{"a@b.org"}}) == "data a@b.org");
+  CHECK(render(ReplyBody{UserName{}}).starts_with("status ok 200 never claimed"));
+  CHECK(data_of(ReplyBody{CertificateAdded{"u-u-i-d", "d5", 3}}) ==
+        "data id u-u-i-d key d5 names 3");
+  CHECK(data_of(ReplyBody{Confirmed{TokenPurpose::block_keys}}) == "data purpose block-keys");
+  CHECK(data_of(ReplyBody{NotifyState{"a@b.org", false, Digest::daily}}) ==
+        "data mail off digest daily a@b.org");
+  CHECK(data_of(ReplyBody{NotifyState{}}) == "data mail on digest off");
+  CHECK(render(ReplyBody{Changed{"blocked account 17"}}) == "status ok 200 blocked account 17\n");
+}
+
+TEST_CASE("pages for administrators are rows of pairs, and say how to go on") {
+  const AccountRow account{17, "a@b.org", "verified", 3, 2, 0, 1700000000};
+  CHECK(
+      render(ReplyBody{AccountPage{{account}, false}}) ==
+      "data account 17 email a@b.org state verified names 3 keys 2 quota 0 created_utc 1700000000\n"
+      "status ok 200 1 accounts; no more follow\n");
+  AccountRow nameless = account;
+  nameless.email.clear();
+  CHECK_THAT(render(ReplyBody{AccountPage{{nameless}, true}}),
+             Catch::Contains("email - state") && Catch::Contains("ask again with: after 17"));
+
+  KeyRow key{{}, "confirmed", 3, 1700000000, 1700000001};
+  key.key.fill(0xab);
+  CHECK(data_of(ReplyBody{KeyPage{{key}, false}}) ==
+        "data key " + hex(key.key) +
+            " state confirmed names 3 created_utc 1700000000 last_seen_utc 1700000001");
+  const DeadLetterRow letter{4, "ops", "expired", "refused by the server", 1700000000};
+  CHECK(data_of(ReplyBody{DeadLetterPage{{letter}, false}}) ==
+        "data id 4 channel ops event expired created_utc 1700000000");
+  const AddressRow address{*IpAddress::parse("192.0.2.1"), "expired"};
+  CHECK(data_of(ReplyBody{AddressPage{{address, address}, false}}) ==
+        "data 192.0.2.1 expired 192.0.2.1 expired");
+}
+
+TEST_CASE("longer pages than a reply are cut, and each row is reached once") {
+  constexpr std::size_t kRows = 300;
+  AccountPage accounts;
+  KeyPage keys;
+  DeadLetterPage letters;
+  AddressPage addresses;
+  for (std::uint64_t i = 0; i < kRows; ++i) {
+    accounts.rows.push_back(
+        {i + 1, std::string(kEmailBytes, 'e'), "unverified", i, i, UINT32_MAX, INT64_MAX});
+    KeyRow key{{}, "unconfirmed", UINT32_MAX, INT64_MAX, INT64_MAX};
+    key.key.fill(static_cast<std::uint8_t>(i));
+    keys.rows.push_back(key);
+    letters.rows.push_back({i + 1, std::string(64, 'c'), std::string(30, 'e'), "", INT64_MAX});
+    addresses.rows.push_back(
+        {IpAddress::v4(static_cast<std::uint32_t>(i)), "client_certificate_required"});
+  }
+  const auto walk = [](auto page, std::string_view first_word) {
+    std::size_t seen = 0;
+    while (!page.rows.empty()) {
+      const std::string text = render(ReplyBody{page});
+      std::size_t shown = 0;
+      for (std::size_t at = text.find(first_word); at != std::string::npos;
+           at = text.find(first_word, at + 1)) {
+        ++shown;
+      }
+      REQUIRE(shown > 0);
+      seen += shown;
+      page.rows.erase(page.rows.begin(), page.rows.begin() + static_cast<std::ptrdiff_t>(shown));
+      CHECK(text.ends_with("no more follow\n") == page.rows.empty());
+    }
+    return seen;
+  };
+  CHECK(walk(accounts, " account ") == kRows);
+  CHECK(walk(keys, " key ") == kRows);
+  CHECK(walk(letters, " id ") == kRows);
+  CHECK(walk(addresses, " client_certificate_required") == kRows);
 }
 
 TEST_CASE("one address: its certificate comes last") {
@@ -107,6 +186,10 @@ TEST_CASE("the longest replies still fit") {
   StatusReport s{std::string(40, 'v'), INT64_MAX,  UINT64_MAX, UINT64_MAX,
                  UINT64_MAX,           UINT64_MAX, UINT64_MAX, UINT64_MAX};
   render(ReplyBody{s});
+  render(ReplyBody{UserName{std::string(kEmailBytes, 'e')}});
+  render(ReplyBody{Claimed{true, true, std::string(kEmailBytes, 'e'), std::string(32, 'k')}});
+  render(ReplyBody{NotifyState{std::string(kEmailBytes, 'e'), false, Digest::weekly}});
+  render(ReplyBody{Changed{std::string(5000, 'c')}});
   for (const CommandRow& row : command_table()) {
     CHECK_THAT(render(ReplyBody{HelpText{std::string(row.name)}}),
                Catch::Contains(row.example.data()));

@@ -8,41 +8,9 @@
 #include <vector>
 
 #include "protocol/line_session.hpp"
+#include "tests/unit/protocol/describe_request.hpp"
 
 namespace certline::test {
-
-// What a request means, as one line: equal for equal requests.
-inline std::string describe(const Request& request) {
-  struct Words {
-    std::string operator()(const NewKey&) { return "apikey"; }
-    std::string operator()(const ClaimKey& r) { return "claim " + r.email.text() + key(r.key); }
-    std::string operator()(const AddDomain& r) {
-      std::string text = "add " + r.domain.input() + ' ' + r.domain.canonical() + key(r.key);
-      if (r.starttls) text += ' ' + std::string(starttls_name(*r.starttls));
-      if (r.expected) text += ' ' + hex(*r.expected);
-      return text;
-    }
-    std::string operator()(const GetExpiration& r) {
-      std::string text = "expiration " + r.domain.canonical() + key(r.key);
-      if (r.ip) text += ' ' + r.ip->to_string();
-      return text + ' ' + std::to_string(r.wait_s);
-    }
-    std::string operator()(const ListDomains& r) {
-      return "domains" + key(r.key) + (r.after ? ' ' + r.after->canonical() : "");
-    }
-    std::string operator()(const RemoveDomain& r) {
-      return "remove " + r.domain.canonical() + key(r.key);
-    }
-    std::string operator()(const ScanDomain& r) {
-      return "scan " + r.domain.canonical() + key(r.key);
-    }
-    std::string operator()(const Ping&) { return "ping"; }
-    std::string operator()(const Help& r) { return "help " + r.on.value_or(""); }
-    std::string operator()(const GetStatus&) { return "status"; }
-    static std::string key(const ApiKey& k) { return ' ' + k.text(); }
-  };
-  return std::visit(Words{}, request);
-}
 
 inline Reply echo(const Request& request) {
   return Error{ErrorKind::unavailable, describe(request), 0};

@@ -127,21 +127,26 @@ TEST_CASE("quoting shows printable ASCII only, cut") {
   CHECK(quoted("abcdef", 3) == "\"abc...\"");
 }
 
-TEST_CASE("each error kind has its line code") {
-  const std::pair<ErrorKind, int> rows[] = {{ErrorKind::malformed, 400},
-                                            {ErrorKind::key_unknown, 401},
-                                            {ErrorKind::refused, 403},
-                                            {ErrorKind::not_registered, 404},
-                                            {ErrorKind::registration_closed, 405},
-                                            {ErrorKind::conflict, 409},
-                                            {ErrorKind::too_long, 413},
-                                            {ErrorKind::invalid_value, 422},
-                                            {ErrorKind::too_many, 429},
-                                            {ErrorKind::internal, 500},
-                                            {ErrorKind::unavailable, 503},
-                                            {ErrorKind::store_full, 507}};
-  for (const auto& [kind, code] : rows) {
-    CHECK(line_code(kind) == code);
-    CHECK_FALSE(error_name(kind).empty());
+TEST_CASE("each error kind has its line code and its HTTP status") {
+  struct Row {
+    ErrorKind kind;
+    int line, http;
+  };
+  const Row rows[] = {{ErrorKind::malformed, 400, 400},
+                      {ErrorKind::key_unknown, 401, 401},
+                      {ErrorKind::refused, 403, 403},
+                      {ErrorKind::not_registered, 404, 404},
+                      {ErrorKind::registration_closed, 405, 403},
+                      {ErrorKind::conflict, 409, 409},
+                      {ErrorKind::too_long, 413, 413},
+                      {ErrorKind::invalid_value, 422, 422},
+                      {ErrorKind::too_many, 429, 429},
+                      {ErrorKind::internal, 500, 500},
+                      {ErrorKind::unavailable, 503, 503},
+                      {ErrorKind::store_full, 507, 507}};
+  for (const Row& row : rows) {
+    CHECK(line_code(row.kind) == row.line);
+    CHECK(http_status(row.kind) == row.http);
+    CHECK_FALSE(error_name(row.kind).empty());
   }
 }

@@ -98,8 +98,8 @@ Error failure_of(CURLcode code, long reply, const Dialogue& dialogue, std::strin
   const bool said = reply >= 400 && !dialogue.last_reply.empty() &&
                     code != CURLE_ABORTED_BY_CALLBACK && code != CURLE_OPERATION_TIMEDOUT;
   if (said) why = "the mail server says: " + dialogue.last_reply;
-  const bool never = dialogue.about_mail && reply >= 500 && reply < 600 && reply != 530;
-  return {never && said ? ErrorKind::refused : ErrorKind::unavailable, std::move(why)};
+  if (!said || !dialogue.about_mail || reply == 530) return {ErrorKind::unavailable, why};
+  return {reply >= 500 ? ErrorKind::refused : ErrorKind::too_many, std::move(why)};
 }
 
 }  // namespace

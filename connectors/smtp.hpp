@@ -35,8 +35,9 @@ struct Mail {
 };
 
 // Errors: refused (the server says that this mail will never be taken: 5xx to sender, recipient or
-// contents, but for 530, which is about us), invalid_value (an address or link is none),
-// unavailable (all else: try later). One line each: the server's own words where there are some.
+// contents, but for 530, which is about us), too_many (4xx to those: try this mail later),
+// invalid_value (an address or link is none), unavailable (all else: nobody took any mail). One
+// line each: the server's own words where there are some.
 Result<void> send_mail(const SmtpServer& server, const Mail& mail,
                        const std::atomic<bool>& cancelled);
 

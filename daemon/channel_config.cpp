@@ -24,9 +24,13 @@ std::string read_texts(const toml::node& node, std::vector<std::string>& into) {
 // One key of [[channel]].
 std::string read_channel_key(ChannelConfig& channel, std::string_view key, const toml::node& node) {
   static constexpr std::pair<std::string_view, std::string ChannelConfig::*> kTexts[] = {
-      {"name", &ChannelConfig::name}, {"account", &ChannelConfig::account},
-      {"to", &ChannelConfig::to},     {"url", &ChannelConfig::url},
-      {"user", &ChannelConfig::user}, {"secret_file", &ChannelConfig::secret_file},
+      {"name", &ChannelConfig::name},
+      {"account", &ChannelConfig::account},
+      {"to", &ChannelConfig::to},
+      {"url", &ChannelConfig::url},
+      {"user", &ChannelConfig::user},
+      {"secret_file", &ChannelConfig::secret_file},
+      {"trust_file", &ChannelConfig::trust_file},
   };
   static constexpr std::array<std::string_view, 3> kKinds{"email", "webhook", "program"};
   static constexpr std::array<std::string_view, 3> kForms{"json", "slack", "ntfy"};

@@ -36,6 +36,7 @@ struct ChannelConfig {
   std::string account;           // an e-mail address; empty: whatever happens, once
   std::string to;                // email: the address
   std::string url, secret_file;  // webhook: http or https; without a secret there is no signature
+  std::string trust_file;        // webhook: PEM; empty: the system's
   WebhookForm form = WebhookForm::json;
   std::vector<std::string> command;  // program: absolute path and arguments
   std::string user;                  // program: who runs it; empty: who runs the daemon

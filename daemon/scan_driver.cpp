@@ -83,7 +83,9 @@ class ScanJob final : public store::WriteJob {
         if (const auto self = weak.lock()) self->finished(id, saved);
       });
     }
-    if (saved) parts_.scanned(id_);
+    if (!saved) return;
+    parts_.service.parts().gauges.last_scan_utc = parts_.service.now();
+    parts_.scanned(id_);
   }
 
  private:

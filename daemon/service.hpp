@@ -42,6 +42,7 @@ Error worthless_key(KeyState state);  // revoked or blocked
 struct Gauges {
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> scans_in_flight{0};
+  std::atomic<UtcTime> last_scan_utc{0};  // when one was last saved; 0: not since the start
 };
 
 // Who asks.

@@ -5,6 +5,7 @@
 
 #include "daemon/admin_command.hpp"
 #include "daemon/config.hpp"
+#include "daemon/notify_command.hpp"
 #include "daemon/process.hpp"
 #include "daemon/scan_command.hpp"
 #include "pki/verdict.hpp"
@@ -69,6 +70,13 @@ int admin(const daemon::AdminCommand& command, const std::string& named) {
   return daemon::run_admin(command, *config, std::cout, std::cerr);
 }
 
+int notify(daemon::NotifyCommand command, const std::string& named) {
+  auto config = config_of(named);
+  if (!config) return fail(config.error());
+  command.config = std::move(*config);
+  return daemon::run_notify(command, std::cout, std::cerr);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -95,6 +103,13 @@ int main(int argc, char** argv) {
   daemon::AdminCommand admin_command;
   auto* administer = with_config(app.add_subcommand("admin", "look at accounts and change them"));
   daemon::describe_admin(*administer, admin_command);
+  daemon::NotifyCommand notify_command;
+  auto* notify_once = with_config(app.add_subcommand("notify", "try a channel"));
+  notify_once->add_option("--test", notify_command.channel, "send a test message by it")
+      ->type_name("CHANNEL")
+      ->required();
+  notify_once->add_option("--to", notify_command.to, "with channel mail: the recipient")
+      ->type_name("ADDRESS");
   auto* version = app.add_subcommand("version", "print the version");
 
   try {
@@ -112,6 +127,7 @@ int main(int argc, char** argv) {
       return scan(std::move(command), config);
     }
     if (*administer) return admin(admin_command, config);
+    if (*notify_once) return notify(std::move(notify_command), config);
     if (*version) std::cout << "certlined " << daemon::kVersion << '\n';
     return 0;
   } catch (const std::exception& failure) {

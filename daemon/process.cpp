@@ -16,7 +16,9 @@
 #include <ctime>
 #include <exception>
 #include <new>
+#include <thread>
 
+#include "daemon/notifier.hpp"
 #include "daemon/scan_driver.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service.hpp"
@@ -124,6 +126,7 @@ class Process {
   std::unique_ptr<Server> server_;
   std::unique_ptr<ScanDriver> driver_;
   std::unique_ptr<scanner::Scanner> scanner_;
+  std::unique_ptr<Notifier> notifier_;
 };
 
 Result<void> Process::start() {
@@ -155,9 +158,11 @@ Result<void> Process::start() {
       stop(1);
     });
   });
+  notifier_ = std::make_unique<Notifier>(NotifierParts{*service_}, settings_);
   const auto bound = server_->start();
   if (!bound) return bound.error();
   driver_->start();
+  notifier_->start();
   for (const Bound& each : *bound) {
     log_.announce("listening", {{"protocol", wire_name(each.wire)}, {"address", each.to_string()}});
   }
@@ -210,6 +215,7 @@ void Process::reload() {
   verifier_->set_trust(*trust);
   scanner_->reconfigure(settings_->config.scanner_settings());
   driver_->set_concurrency(settings_->config.scanner.concurrency);
+  notifier_->reload(settings_);
   server_->reload(settings_);
   if (tls_files_ && settings_->config.tls.on()) {
     const auto& tls = settings_->config.tls;
@@ -298,7 +304,9 @@ int Process::run() {
   ::sd_notify(0, "STOPPING=1");
   driver_->stop();
   scanner_.reset();
+  std::thread last_notices([this] { notifier_->stop(); });
   server_->drain(kDrain);
+  last_notices.join();
   store_.reset();  // commits what is queued, and tells driver and server of it: they go after it
   log_.write(LogLevel::info, "stopped");
   ignore_late_signals();

@@ -90,12 +90,11 @@ Result<InputFields> parse_form(std::string_view text) {
 }
 
 Result<InputFields> parse_body(std::string_view content_type, std::string_view body) {
-  if (trimmed(body).empty()) return InputFields{};
-  const std::string type = media_type(content_type);
-  if (type == "application/json") return parse_json_body(body);
-  // curl says "form" for whatever it is given, so that a JSON object is looked for there, too.
-  if (trimmed(body).front() == '{') return parse_json_body(body);
-  return parse_form(trimmed(body));
+  if (body.empty()) return InputFields{};
+  if (media_type(content_type) == "application/json") return parse_json_body(body);
+  // curl says "form" of whatever it is given, so that a JSON object is looked for there, too.
+  const std::string_view text = trimmed(body);
+  return text.starts_with('{') ? parse_json_body(body) : parse_form(text);
 }
 
 Result<std::string> certificate_base64(std::string_view pem) {

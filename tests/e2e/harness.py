@@ -200,6 +200,21 @@ class Line:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.gathered = b""
 
+    @classmethod
+    def over(cls, connection):
+        """A line over a socket that is connected already."""
+        line = cls.__new__(cls)
+        connection.settimeout(PATIENCE)
+        line.socket, line.gathered = connection, b""
+        return line
+
+    @classmethod
+    def local(cls, path):
+        """Over the daemon's Unix socket."""
+        connection = socket.socket(socket.AF_UNIX)
+        connection.connect(str(path))
+        return cls.over(connection)
+
     def send(self, data):
         self.socket.sendall(data)
 

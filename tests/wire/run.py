@@ -5,12 +5,14 @@ file.
 A transcript is read from top to bottom; README.md beside this file lists what its lines may be.
 """
 
+import base64
 import os
 import pathlib
 import re
 import select
 import signal
 import socket
+import ssl
 import sys
 import time
 
@@ -18,6 +20,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
 import harness
+import mailbox
 from harness import Failure, check
 
 PATTERNS = {
@@ -35,8 +38,9 @@ class Player:
     def __init__(self, path, binary, directory):
         self.path, self.binary, self.directory = path, binary, directory
         self.connections = {}
-        self.values = {}
+        self.values = {"socket": str(directory / "line.sock")}
         self.cleanup = []
+        self.mailbox = None
         self.authority = None
         self.daemon = None
         self.config = []
@@ -128,6 +132,36 @@ class Player:
         self.values[f"{label}.port"] = str(server.port)
         self.values[f"{label}.sha256"] = certificate.sha256
         self.values[f"{label}.not_after"] = str(certificate.not_after)
+        der = ssl.PEM_cert_to_DER_cert(certificate.chain.read_text())
+        self.values[f"{label}.der"] = base64.b64encode(der).decode()
+
+    def do_identity(self, name, text):
+        """identity: HOST…: a certificate for the daemon's own TLS; gives {certificate}, {key}."""
+        self.authority = self.authority or harness.Authority(self.directory / "ca")
+        certificate = self.authority.issue(text.split())
+        self.values["certificate"] = str(certificate.chain)
+        self.values["key"] = str(certificate.key)
+
+    def do_mailbox(self, name, text):
+        """mailbox: a mail server for the daemon, which has addresses confirmed then."""
+        self.mailbox = mailbox.Mailbox()
+        self.cleanup.append(lambda: self.mailbox.__exit__())
+        self.config += ["[accounts]", 'verification = "email"', "[http]",
+                        'public_url = "https://watch.example.net"',
+                        *self.mailbox.config.splitlines()]
+
+    def do_mail(self, name, text):
+        """mail TO PURPOSE…: the next mail is for TO, and has a token for each of these purposes
+        and no other: {PURPOSE}, with a number behind from the second mail on."""
+        to, *purposes = text.split()
+        tokens = self.mailbox.next(to).tokens()
+        check(sorted(tokens) == sorted(purposes), f"the mail has tokens for {sorted(tokens)}")
+        for purpose, token in tokens.items():
+            count = sum(1 for value in self.values if re.fullmatch(rf"{purpose}\d*", value))
+            self.values[f"{purpose}{count + 1}" if count else purpose] = token
+
+    def do_no_mail(self, name, text):
+        self.mailbox.check_empty()
 
     def do_unused(self, name, text):
         """unused: NAME: a port at which nobody listens."""
@@ -164,9 +198,19 @@ class Player:
         check(not readable and not line.gathered, "said something")
 
     def do_connect(self, name, text):
-        """connect [from ADDRESS]: otherwise a connection opens when it is first used."""
+        """connect [from ADDRESS | with TLS | to the socket]: otherwise a connection opens when it
+        is first used."""
         self.start()
         check(name not in self.connections, f"{name} is open")
+        if text == "to the socket":
+            self.connections[name] = harness.Line.local(self.values["socket"])
+            return
+        if text == "with TLS":
+            context = ssl.create_default_context(cafile=str(self.authority.certificate))
+            plain = socket.create_connection(("127.0.0.1", self.daemon.port_of("line-tls")))
+            self.connections[name] = harness.Line.over(
+                context.wrap_socket(plain, server_hostname="127.0.0.1"))
+            return
         source = text.removeprefix("from ").strip() or None
         self.connections[name] = self.daemon.line(source=source)
 
@@ -259,8 +303,10 @@ class Player:
         self.daemon.signal(signal.SIGTERM)
 
     WORDS = {
-        "config:": do_config, "endpoint:": do_endpoint, "unused:": do_unused, "->": do_send,
-        "~>": do_send_bare, "=>": do_send_slowly, "<-": do_receive, "<=": do_receive_once,
+        "config:": do_config, "identity:": do_identity,
+        "endpoint:": do_endpoint, "mailbox": do_mailbox, "mail": do_mail, "no-mail": do_no_mail,
+        "unused:": do_unused, "->": do_send, "~>": do_send_bare, "=>": do_send_slowly,
+        "<-": do_receive, "<=": do_receive_once,
         "silence": do_silence, "connect": do_connect, "half-close": do_half_close,
         "closed": do_closed, "hang-up": do_hang_up, "flood": do_flood,
         "trickle": do_trickle, "until": do_until, "times": do_times, "restart": do_restart,

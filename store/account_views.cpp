@@ -19,6 +19,16 @@ std::vector<std::pair<KeyTag, KeyRecord>> ReadView::keys(AccountId account, cons
                                                          std::size_t most) const {
   std::vector<std::pair<KeyTag, KeyRecord>> out;
   if (most == 0) return out;
+  if (!impl_->environment->has(Table::account_keys)) {  // an older format, open for reading
+    impl_->scan(Table::keys, Key(), tag_key(after), [&](ByteView key, ByteView value) {
+      KeyRecord record;
+      decode({value, key}, record);
+      const KeyTag tag = parse_tag_key(key);
+      if (record.account == account && tag != after) out.emplace_back(tag, std::move(record));
+      return out.size() < most;
+    });
+    return out;
+  }
   impl_->must_be_sound(Table::keys);  // a damaged one may have no entry in the index
   impl_->scan(Table::account_keys, account_key(account), account_keys_key(account, after),
               [&](ByteView key, ByteView value) {

@@ -40,7 +40,7 @@ struct MetaRecord {
   std::uint32_t format = kFormatVersion;
   std::uint64_t next_account = 1, next_endpoint = 1;
   std::uint64_t next_delivery = 1, next_audit = 1;
-  std::optional<Sha256> secret;  // absent in formats 1 and 2
+  std::optional<Sha256> secret{};  // absent in formats 1 and 2
 };
 struct ReferenceRecord {
   std::uint64_t id = 0;

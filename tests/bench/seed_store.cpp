@@ -80,11 +80,18 @@ int main(int argc, char** argv) {
     const auto outcome = (*store)->write([&](store::WriteView& view) {
       if (done == 0) {
         seed.account = view.new_account_id();
-        view.put_account({seed.account, "", seed.now});
+        AccountRecord account;
+        account.id = seed.account;
+        account.created_utc = seed.now;
+        view.put_account(account);
       }
       const std::uint32_t end = std::min(names, done + kNamesPerCommit);
       for (std::uint32_t i = done; i < end; ++i) add_name(view, i, seed);
-      view.put_key(seed.key_hash, {seed.account, seed.now, end, {}});
+      KeyRecord key;
+      key.account = seed.account;
+      key.created_utc = seed.now;
+      key.names = end;
+      view.put_key(seed.key_hash, key);
     });
     if (outcome != store::CommitOutcome::committed) {
       std::fprintf(stderr, "seed_store: a commit failed\n");

@@ -23,7 +23,7 @@ void add_name(WriteView& view, std::uint32_t n) {
   view.put_endpoint(endpoint);
   auto watch = sample_watch(id);
   view.put_watch(1, name, watch);
-  auto key = view.key(hash(1)).value_or(KeyRecord{1, 1, 0});
+  auto key = view.key(hash(1)).value_or(plain_key(1, 0));
   ++key.names;
   view.put_key(hash(1), key);
 }
@@ -81,7 +81,7 @@ TEST_CASE("a restore under an open store replaces everything, but gives no ident
   EndpointId before = 0;
   store->write([&](WriteView& view) {
     before = view.new_endpoint_id();
-    view.put_account({9, "later@example.org", 1});
+    view.put_account(plain_account(9, "later@example.org"));
   });
   REQUIRE(Store::restore(settings(scratch / "s"), scratch / "b").has_value());
   check_consistent(*store, 10);

@@ -24,8 +24,8 @@ struct Watched {
   Watched() {
     REQUIRE(store->write([&](WriteView& view) {
       account = view.new_account_id();
-      view.put_account({account, "", 1});
-      view.put_key(key, {account, 1, 1, {}});
+      view.put_account(plain_account(account, ""));
+      view.put_key(key, plain_key(account));
       endpoint.id = view.new_endpoint_id();
       endpoint.host = kName;
       endpoint.watchers = 1;
@@ -56,20 +56,35 @@ TEST_CASE("a stamp ends with a write to its key, its watch or its endpoint") {
   CHECK_FALSE(w.survives(
       [&](WriteView& view) { view.put_watch(w.account, kName, sample_watch(w.endpoint.id)); }));
   CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_watch(w.account, kName); }));
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_key(w.key, {99, 1, 1, {}}); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_key(w.key, plain_key(99)); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) {
+    KeyRecord key = plain_key(99);
+    key.state = KeyState::revoked;
+    view.put_key(w.key, key);
+  }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_key(tag_of(w.key)); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_key(w.key, plain_key(99)); }));
 }
 
 TEST_CASE("a stamp outlives writes to other rows, and a key's new count of names") {
   Watched w;
+  CHECK(w.survives([&](WriteView& view) {
+    KeyRecord key = plain_key(w.account, 5);
+    key.reports = 3;
+    key.last_seen_utc = 9;
+    view.put_key(w.key, key);
+    view.put_alert_state(w.endpoint.id, sample_alert_state());
+    view.append_audit(sample_audit());
+  }));
   CHECK(w.survives([](WriteView&) {}));
-  CHECK(w.survives([&](WriteView& view) { view.put_key(w.key, {w.account, 1, 2, {}}); }));
+  CHECK(w.survives([&](WriteView& view) { view.put_key(w.key, plain_key(w.account, 2)); }));
   CHECK(w.survives([&](WriteView& view) {
     EndpointRecord other = w.endpoint;
     other.id = view.new_endpoint_id();
     other.host = "b.example.org";
     view.put_endpoint(other);
     view.put_watch(w.account, other.host, sample_watch(other.id));
-    view.put_key(hash(0x02000000), {w.account, 1, 0, {}});
+    view.put_key(hash(0x02000000), plain_key(w.account, 0));
   }));
 }
 

@@ -51,7 +51,7 @@ class StormJob : public WriteJob {
  public:
   StormJob(std::uint32_t n, const Pipe& pipe) : n_(n), pipe_(pipe) {}
   void apply(WriteView& view) override {
-    view.put_key(hash(n_), {1, 1, n_});
+    view.put_key(hash(n_), plain_key(1, n_));
     view.put_endpoint(sample_endpoint(n_));
   }
   void done(CommitOutcome outcome) override {

@@ -59,8 +59,8 @@ void populate(const std::string& path) {
   const auto store = Store::open(settings(path)).value();
   store->write([](WriteView& view) {
     for (AccountId id = 1; id <= kAccounts; ++id) {
-      view.put_account({id, "a" + std::to_string(id) + "@example.org", kNow});
-      view.put_key(hash(static_cast<std::uint32_t>(id)), {id, kNow, 1, {}});
+      view.put_account(sample_account(id));
+      view.put_key(hash(static_cast<std::uint32_t>(id)), sample_key(id));
       view.put_intermediate(hash(static_cast<std::uint32_t>(500 + id)),
                             der(static_cast<std::uint32_t>(id), 1200));
     }

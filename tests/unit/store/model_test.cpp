@@ -84,6 +84,7 @@ class Storm {
   void put_endpoint(WriteView& view, Model& model, EndpointId id) {
     auto record = sample_endpoint(id);
     record.watchers = static_cast<std::uint32_t>(random_() % 3);
+    record.resting = static_cast<std::uint32_t>(random_() % (record.watchers + 1));
     record.next_scan_utc = random_() % 50;
     view.put_endpoint(record);
     model.endpoints[id] = record;
@@ -165,7 +166,7 @@ void compare_endpoints(const ReadView& view, const Model& model) {
     if (!found) continue;
     REQUIRE(*by_name == id);
     REQUIRE(same(*found, at->second));
-    if (found->watchers > 0) due.push_back({found->next_scan_utc, id});
+    if (found->watchers > found->resting) due.push_back({found->next_scan_utc, id});
   }
   std::sort(due.begin(), due.end());
   REQUIRE(view.due({}, 1000, 1000) == due);
@@ -284,8 +285,8 @@ TEST_CASE("accounts, e-mail index, pages of names, intermediates") {
   REQUIRE(store->write([&](WriteView& view) {
     first = view.new_account_id();
     second = view.new_account_id();
-    view.put_account({first, "a@example.org", 1});
-    view.put_account({second, "", 1});
+    view.put_account(plain_account(first, "a@example.org"));
+    view.put_account(plain_account(second, ""));
     view.put_intermediate(hash(1), der(1));
     view.put_intermediate(hash(1), der(1));
     for (const char* name : {"a.example", "b.example", "c.example", "d.example"})
@@ -302,7 +303,7 @@ TEST_CASE("accounts, e-mail index, pages of names, intermediates") {
   CHECK(store->read().watches(second, "", 10).size() == 1);
   CHECK(store->read().intermediates().size() == 1);
   REQUIRE(store->write([&](WriteView& view) {
-    view.put_account({first, "b@example.org", 1});
+    view.put_account(plain_account(first, "b@example.org"));
   }) == CommitOutcome::committed);
   CHECK_FALSE(store->read().account_by_email("a@example.org"));
   CHECK(store->read().account_by_email("b@example.org") == first);

@@ -8,6 +8,7 @@
 
 #include "store/codec.hpp"
 #include "store/store.hpp"
+#include "store/tables.hpp"
 
 namespace certline::store::test {
 
@@ -50,6 +51,22 @@ inline std::vector<std::uint8_t> der(std::uint32_t n, std::size_t size = 64) {
   return out;
 }
 
+inline AccountRecord plain_account(AccountId id, const std::string& email, UtcTime created = 1) {
+  AccountRecord r;
+  r.id = id;
+  r.email = email;
+  r.created_utc = created;
+  return r;
+}
+
+inline KeyRecord plain_key(AccountId account, std::uint32_t names = 1, UtcTime created = 1) {
+  KeyRecord r;
+  r.account = account;
+  r.created_utc = created;
+  r.names = names;
+  return r;
+}
+
 inline WatchRecord sample_watch(EndpointId endpoint = 7) {
   WatchRecord r;
   r.id.fill(0x11);
@@ -59,6 +76,9 @@ inline WatchRecord sample_watch(EndpointId endpoint = 7) {
   r.expected = hash(4);
   r.expected_utc = 1'700'000'100;
   r.expected_met_utc = 1'700'000'200;
+  r.expected_told = true;
+  r.trial_until_utc = 1'700'086'400;
+  r.resting = true;
   return r;
 }
 
@@ -68,7 +88,8 @@ inline EndpointRecord sample_endpoint(EndpointId id = 7) {
   r.host = "h" + std::to_string(id) + ".example.org";
   r.port = 5432;
   r.starttls = Starttls::postgres;
-  r.watchers = 2;
+  r.watchers = 3;
+  r.resting = 1;
   r.next_scan_utc = 1'700'000'300;
   r.last_scan_utc = 1'700'000'000;
   r.scan_requested_utc = 1'699'999'999;
@@ -114,6 +135,104 @@ inline HistoryRecord sample_history(std::uint32_t n = 1, UtcTime at = 1'700'000'
   r.after = ScanState::expired;
   r.leaf_before = hash(100 + n);
   r.leaf_after = hash(101 + n);
+  return r;
+}
+
+inline AccountRecord sample_account(AccountId id = 5) {
+  AccountRecord r = plain_account(id, "a" + std::to_string(id) + "@example.org");
+  r.claimed_email = "c" + std::to_string(id % 3) + "@example.org";
+  r.verified_utc = 2;
+  r.blocked_utc = 3;
+  r.no_further_keys = true;
+  r.names_per_key = 1000;
+  r.mail_off = true;
+  r.digest = Digest::weekly;
+  r.digest_utc = 4;
+  r.mailed_utc = 5;
+  return r;
+}
+
+inline KeyRecord sample_key(AccountId account = 5) {
+  KeyRecord r = plain_key(account, 1000, 9);
+  r.digest = hash(7);
+  r.state = KeyState::blocked;
+  r.confirmed_utc = 2;
+  r.source = IpAddress::v4(0xC0000207);
+  r.last_seen_utc = 3;
+  r.reports = 4;
+  r.usual_gap_s = 86'400;
+  r.silence_told = true;
+  return r;
+}
+
+inline TokenRecord sample_token() {
+  TokenRecord r;
+  r.purpose = TokenPurpose::block_keys;
+  r.email = "a@example.org";
+  r.key.fill(0x22);
+  r.created_utc = 1;
+  r.expires_utc = 1 + kTokenLifetime;
+  r.used_utc = 2;
+  r.digest = hash(8);
+  return r;
+}
+
+inline AuditRecord sample_audit(UtcTime at = 1) {
+  AuditRecord r;
+  r.at_utc = at;
+  r.actor = "uid 0";
+  r.source = IpAddress::v4(0xC0000201);
+  r.action = "refused-claim";
+  r.account = 5;
+  r.subject = "a@example.org";
+  r.detail = "100 keys wait for confirmation";
+  return r;
+}
+
+inline AlertState sample_alert_state() {
+  AlertState r;
+  r.leaf = hash(4);
+  r.not_before_utc = 1'690'000'000;
+  r.not_after_utc = 1'705'000'000;
+  r.renewal_stage = 2;
+  r.expired_stage = 3;
+  r.earlier = hash(3);
+  r.reverts = 1;
+  r.verdict = ScanState::wrong_host;
+  r.verdict_leaf = hash(4);
+  r.disagreement_told = true;
+  r.disagreements = 4;
+  r.network_told = EventKind::could_not_check;
+  r.network_state = ScanState::dns_error;
+  r.network_failures = 5;
+  return r;
+}
+
+inline IncidentKey sample_incident_key(AccountId account = 5, std::uint8_t stage = 2) {
+  return {account, EventKind::verdict, hash(4), stage};
+}
+
+inline IncidentRecord sample_incident() {
+  IncidentRecord r;
+  r.begun_utc = 1;
+  r.told_utc = 2;
+  r.hosts = {{7, "a.example", false}, {8, "b.example:8443", true}};
+  r.more_hosts = 3;
+  return r;
+}
+
+inline DeliveryRecord sample_delivery(std::uint64_t id = 9) {
+  DeliveryRecord r;
+  r.id = id;
+  r.channel = "mail";
+  r.to = "a@example.org";
+  r.account = 5;
+  r.message = R"({"event":"renewal_overdue"})";
+  r.created_utc = 1;
+  r.attempts = 2;
+  r.next_utc = 3;
+  r.dead = true;
+  r.last_error = "421 try again later";
   return r;
 }
 

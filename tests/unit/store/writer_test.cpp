@@ -89,9 +89,7 @@ TEST_CASE("jobs are acknowledged in order, each after its commit") {
       for (std::uint32_t i = 0; i < kEach; ++i) {
         const Sha256 key = hash(t * 1000 + i);
         store->submit(std::make_unique<TestJob>(
-            [key, i](WriteView& view) {
-              view.put_key(key, {1, 2, i});
-            },
+            [key, i](WriteView& view) { view.put_key(key, plain_key(1, i)); },
             [&, key, t, i](CommitOutcome outcome) {
               const auto found = store->read().key(key);
               if (outcome != CommitOutcome::committed || !found || found->names != i) ++missing;
@@ -120,13 +118,11 @@ TEST_CASE("what has gathered goes into one commit") {
   const std::size_t before = last_transaction(scratch / "s");
   std::promise<void> last;
   for (std::uint32_t i = 0; i < 500; ++i)
-    store->submit(std::make_unique<TestJob>(
-        [i](WriteView& view) {
-          view.put_key(hash(i), {1, 2, i});
-        },
-        [&, i](CommitOutcome) {
-          if (i == 499) last.set_value();
-        }));
+    store->submit(
+        std::make_unique<TestJob>([i](WriteView& view) { view.put_key(hash(i), plain_key(1, i)); },
+                                  [&, i](CommitOutcome) {
+                                    if (i == 499) last.set_value();
+                                  }));
   CHECK(store->queued() == 500);
   gate.open();
   last.get_future().wait();
@@ -143,7 +139,7 @@ TEST_CASE("a job that throws fails alone") {
   for (std::uint32_t i = 0; i < 20; ++i)
     store->submit(std::make_unique<TestJob>(
         [i](WriteView& view) {
-          view.put_key(hash(i), {1, 2, i});
+          view.put_key(hash(i), plain_key(1, i));
           if (i % 7 == 3) throw std::runtime_error("this one");
         },
         [&](CommitOutcome outcome) {
@@ -166,9 +162,7 @@ TEST_CASE("what is queued when the store closes is still committed") {
     const auto store = Store::open(settings(scratch / "s")).value();
     for (std::uint32_t i = 0; i < 2000; ++i)
       store->submit(std::make_unique<TestJob>(
-          [i](WriteView& view) {
-            view.put_key(hash(i), {1, 2, i});
-          },
+          [i](WriteView& view) { view.put_key(hash(i), plain_key(1, i)); },
           [&](CommitOutcome outcome) { committed += outcome == CommitOutcome::committed; }));
   }
   CHECK(committed == 2000);
@@ -294,9 +288,8 @@ TEST_CASE("one daemon per directory; readers beside it are welcome") {
     REQUIRE_FALSE(second.has_value());
     CHECK(second.error().kind == ErrorKind::refused);
     const auto beside = Store::open(reading).value();
-    REQUIRE(store->write([](WriteView& view) {
-      view.put_key(hash(1), {1, 1, 1});
-    }) == CommitOutcome::committed);
+    REQUIRE(store->write([](WriteView& view) { view.put_key(hash(1), plain_key(1)); }) ==
+            CommitOutcome::committed);
     CHECK(beside->read().key(hash(1)));
     CHECK(beside->write([](WriteView&) {}) == CommitOutcome::failed);
   }
@@ -332,31 +325,4 @@ TEST_CASE(
   REQUIRE(::waitpid(child, &status, 0) == child);
   CHECK(WIFEXITED(status));
   CHECK(WEXITSTATUS(status) == 0);
-}
-
-TEST_CASE(
-    "a store of format 1 is read, and becomes one of format 2 when it is opened for writing") {
-  const Scratch scratch;
-  const std::string path = scratch / "s";
-  Store::open(settings(path)).value()->write([](WriteView& view) {
-    view.put_endpoint(sample_endpoint(7));
-  });
-  MetaRecord old{1, 1, 8};
-  overwrite(path, Table::meta, meta_key(), encode(old));
-  overwrite(path, Table::endpoints, endpoint_key(7), encode(sample_endpoint(7)));
-  overwrite(path, Table::due, due_key({sample_endpoint(7).next_scan_utc, 7}), "");
-  {
-    const auto store = Store::open(settings(path)).value();
-    CHECK(same(store->read().endpoint(7).value(), sample_endpoint(7)));
-    CHECK(store->read().due({}, 1'800'000'000, 9).size() == 1);
-    CHECK(store->write([](WriteView& view) { CHECK(view.new_endpoint_id() == 8); }) ==
-          CommitOutcome::committed);
-  }
-  const auto environment = Environment::open(path, 0, Environment::Mode::read_only).value();
-  const Transaction txn(*environment, false);
-  Cursor cursor(txn.raw(), environment->table(Table::meta));
-  REQUIRE(cursor.first());
-  MetaRecord meta;
-  decode({cursor.value(), meta_key().view()}, meta);
-  CHECK(meta.format == 2);
 }

@@ -149,7 +149,7 @@ Result<void> Process::start() {
   driver_ = std::make_unique<ScanDriver>(
       ScanDriverParts{*service_, *scanner_, *pool_,
                       [this](EndpointId id) { server_->endpoint_scanned(id); }},
-      config.scanner.concurrency);
+      settings_);
   service_->on_due_changed([this] { driver_->wake(); });
   service_->on_panic([this] {
     asio::post(main_, [this] {
@@ -214,7 +214,7 @@ void Process::reload() {
   log_.set_level(settings_->config.log.level);
   verifier_->set_trust(*trust);
   scanner_->reconfigure(settings_->config.scanner_settings());
-  driver_->set_concurrency(settings_->config.scanner.concurrency);
+  driver_->reload(settings_);
   notifier_->reload(settings_);
   server_->reload(settings_);
   if (tls_files_ && settings_->config.tls.on()) {

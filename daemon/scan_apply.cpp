@@ -2,8 +2,11 @@
 // write transaction, so that the endpoint judged is the endpoint written.
 #include <algorithm>
 
+#include "daemon/alert_book.hpp"
 #include "daemon/scan_driver.hpp"
 #include "inventory/rollup.hpp"
+#include "pki/certificate.hpp"
+#include "pki/host_match.hpp"
 
 namespace certline::daemon {
 namespace {
@@ -27,21 +30,93 @@ bool knows(const std::vector<AddressRecord>& records, const IpAddress& address) 
                      [&](const AddressRecord& r) { return r.address == address; });
 }
 
-// Marks the announced leaves that every address serves now; true while some are still awaited.
-bool settle_expectations(WriteView& view, EndpointId endpoint,
-                         const std::vector<AddressRecord>& addresses, UtcTime now) {
-  bool open = false;
-  for (const auto& [account, canonical] : view.watchers(endpoint, kWatchersPerScan)) {
-    auto watch = view.watch(account, canonical);
-    if (!watch || !watch->expected || watch->expected_met_utc != 0) continue;
-    if (!serves_everywhere(addresses, *watch->expected)) {
-      open = true;
-      continue;
+bool shows(const std::vector<AddressRecord>& addresses, const Sha256& leaf) {
+  return std::any_of(addresses.begin(), addresses.end(), [&](const AddressRecord& a) {
+    return !a.chain.empty() && a.chain.front() == leaf;
+  });
+}
+
+// Does what was seen belong to the name? Asked only while a watch of it is on trial.
+bool belongs(const EndpointRecord& endpoint, const Observation& seen) {
+  const auto ip = IpAddress::parse(endpoint.host);
+  return std::any_of(seen.addresses.begin(), seen.addresses.end(), [&](const auto& address) {
+    if (address.chain.empty()) return false;
+    const auto leaf = pki::Certificate::parse(address.chain.front().der);
+    if (!leaf) return false;
+    return ip ? pki::covers_address(*leaf, *ip) : pki::covers_host(*leaf, endpoint.host);
+  });
+}
+
+// The watches of one endpoint after a scan of it: announced leaves and trials.
+class Watches {
+ public:
+  Watches(WriteView& view, const ScanRules& rules, const Observation& seen,
+          const std::vector<AddressRecord>& addresses)
+      : view_(view), rules_(rules), seen_(seen), addresses_(addresses) {}
+
+  void settle(EndpointRecord& endpoint) {
+    bool open = false;
+    for (const auto& [account, canonical] : view_.watchers(endpoint.id, kWatchersPerScan)) {
+      auto watch = view_.watch(account, canonical);
+      if (!watch) continue;
+      bool changed = settle_trial(endpoint, account, *watch);
+      changed = judge_expectation(view_, rules_.config, account, canonical, *watch, addresses_,
+                                  rules_.now) ||
+                changed;
+      open = open || (watch->expected && watch->expected_met_utc == 0);
+      if (changed) view_.put_watch(account, canonical, *watch);
     }
-    watch->expected_met_utc = now;
-    view.put_watch(account, canonical, *watch);
+    endpoint.expectation_open = open;
+    if (!open) endpoint.expectation_step = 0;
   }
-  return open;
+
+ private:
+  bool settle_trial(EndpointRecord& endpoint, AccountId account, WatchRecord& watch) {
+    if (watch.trial_until_utc == 0 || watch.resting) return false;
+    if (is_free(account) || fits(endpoint, watch)) {
+      watch.trial_until_utc = 0;
+      return true;
+    }
+    if (rules_.now < watch.trial_until_utc) return false;
+    watch.resting = true;
+    ++endpoint.resting;
+    return true;
+  }
+
+  bool is_free(AccountId id) const {
+    if (rules_.config.verification == Verification::off) return true;
+    const auto account = view_.account(id);
+    return account && account->verified_utc != 0;
+  }
+
+  bool fits(const EndpointRecord& endpoint, const WatchRecord& watch) {
+    if (watch.expected && shows(addresses_, *watch.expected)) return true;
+    if (!belongs_) belongs_ = belongs(endpoint, seen_);
+    return *belongs_;
+  }
+
+  WriteView& view_;
+  const ScanRules& rules_;
+  const Observation& seen_;
+  const std::vector<AddressRecord>& addresses_;
+  std::optional<bool> belongs_;
+};
+
+// Judges and tells; gives what the scan says about the daemon's own network.
+std::optional<ScanHint> tell(WriteView& view, const ScanRules& rules,
+                             const EndpointRecord& endpoint,
+                             const std::vector<AddressRecord>& addresses) {
+  const AlertState before = view.alert_state(endpoint.id);
+  AlertState state = before;
+  const auto events = judge(state, endpoint, addresses, rules.now, rules.outage);
+  if (state != before) view.put_alert_state(endpoint.id, state);
+  tell_scan(view, rules.config, endpoint, events, rules.now);
+  const NetworkTrouble trouble = network_trouble(endpoint, addresses);
+  if (before.network_told != EventKind::test || trouble.state == ScanState::policy) {
+    return std::nullopt;
+  }
+  return ScanHint{trouble.kind == EventKind::unreachable ||
+                  trouble.kind == EventKind::could_not_check};
 }
 
 UtcTime shortest_lifetime(const std::vector<AddressRecord>& addresses) {
@@ -65,15 +140,26 @@ Ders ders_of(const Observation& seen, const IpAddress& address) {
 
 }  // namespace
 
-void apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
-                const Observation& seen, UtcTime now, const Random& random) {
+std::optional<bool> tell_outage_change(WriteView& view, const OutageBook& book,
+                                       const Config& config, UtcTime now) {
+  const bool outage = book.watch.outage();
+  if (book.told == outage) return book.told;
+  // After a start nothing is over before enough was seen.
+  if (!book.told && !outage && book.watch.seen() < OutageWatch::kLeastToEnd) return book.told;
+  tell_outage(view, config, outage, now);
+  return outage;
+}
+
+std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
+                                   const Observation& seen, const ScanRules& rules) {
   const auto endpoint = view.endpoint(id);
   if (!endpoint || endpoint->host != target.host || endpoint->port != target.port ||
       endpoint->starttls != target.starttls) {
-    return;
+    return std::nullopt;
   }
   const std::vector<AddressRecord> known = view.addresses(id);
   ScanOutcome outcome = apply_observation(*endpoint, known, seen);
+  const UtcTime now = rules.now;
   const bool room = room_for_new_rows(view);
   for (const IpAddress& gone : outcome.gone) view.remove_address(id, gone);
   for (const AddressRecord& address : outcome.addresses) {
@@ -88,17 +174,19 @@ void apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
   }
 
   EndpointRecord& next = outcome.endpoint;
-  if (next.expectation_open) {
-    next.expectation_open = settle_expectations(view, id, outcome.addresses, now);
-    if (!next.expectation_open) next.expectation_step = 0;
+  std::optional<ScanHint> hint;
+  if (room) hint = tell(view, rules, next, outcome.addresses);
+  if (next.expectation_open || rules.config.verification == Verification::email) {
+    Watches(view, rules, seen, outcome.addresses).settle(next);
   }
   // Asked for while this one was under way: that scan is still owed.
   const bool owed = endpoint->next_scan_utc > seen.started_utc;
   if (!owed) {
-    next.next_scan_utc = next_scan(next, shortest_lifetime(outcome.addresses), now, random);
+    next.next_scan_utc = next_scan(next, shortest_lifetime(outcome.addresses), now, rules.random);
   }
   if (next.expectation_open) ++next.expectation_step;
   view.put_endpoint(next);
+  return hint;
 }
 
 }  // namespace certline::daemon

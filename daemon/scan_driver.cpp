@@ -33,7 +33,10 @@ class StoredDueIndex final : public DueIndex {
 }  // namespace
 
 struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
-  Impl(ScanDriverParts p, std::uint32_t most) : parts(std::move(p)), concurrency(most) {}
+  Impl(ScanDriverParts p, SettingsPtr s)
+      : parts(std::move(p)),
+        settings(std::move(s)),
+        concurrency(settings->config.scanner.concurrency) {}
 
   void tick();
   void request_tick();
@@ -42,6 +45,9 @@ struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
   void finished(EndpointId id, bool saved);
 
   ScanDriverParts parts;
+  SettingsPtr settings;
+  // Jobs that come after this one's end still use it.
+  std::shared_ptr<OutageBook> outages = std::make_shared<OutageBook>();
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> keep_running{io.get_executor()};
   asio::steady_timer timer{io};
@@ -54,12 +60,19 @@ struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
 
 namespace {
 
+// What a scan is applied with, as it was when the scan began.
+struct ScanScene {
+  SettingsPtr settings;
+  std::shared_ptr<OutageBook> outages;
+};
+
 class ScanJob final : public store::WriteJob {
  public:
-  ScanJob(std::weak_ptr<ScanDriver::Impl> driver, ScanDriverParts parts, EndpointId id,
-          scanner::Target target, Observation seen)
+  ScanJob(std::weak_ptr<ScanDriver::Impl> driver, ScanDriverParts parts, ScanScene scene,
+          EndpointId id, scanner::Target target, Observation seen)
       : driver_(std::move(driver)),
         parts_(std::move(parts)),
+        scene_(std::move(scene)),
         id_(id),
         target_(std::move(target)),
         seen_(std::move(seen)) {}
@@ -67,12 +80,19 @@ class ScanJob final : public store::WriteJob {
   void apply(store::WriteView& view) override {
     const Service& service = parts_.service;
     const Random random = [&service] { return service.parts().entropy.number(); };
-    apply_scan(view, id_, target_, seen_, service.now(), random);
+    const Config& config = scene_.settings->config;
+    now_ = service.now();
+    told_outage_ = tell_outage_change(view, *scene_.outages, config, now_);
+    hint_ = apply_scan(view, id_, target_, seen_,
+                       {config, now_, random, scene_.outages->watch.outage()});
   }
 
   void done(store::CommitOutcome outcome) override {
     const bool saved = outcome == store::CommitOutcome::committed;
-    if (!saved) {
+    if (saved) {
+      scene_.outages->told = told_outage_;
+      if (hint_) scene_.outages->watch.note(id_, hint_->failed, now_);
+    } else {
       const Error error = parts_.service.commit_error(outcome);
       parts_.service.parts().log.write_limited(LogLevel::error, "scan_not_saved",
                                                {{"host", target_.host}, {"why", error.detail}});
@@ -83,17 +103,19 @@ class ScanJob final : public store::WriteJob {
         if (const auto self = weak.lock()) self->finished(id, saved);
       });
     }
-    if (!saved) return;
-    parts_.service.parts().gauges.last_scan_utc = parts_.service.now();
-    parts_.scanned(id_);
+    if (saved) parts_.scanned(id_);
   }
 
  private:
   const std::weak_ptr<ScanDriver::Impl> driver_;
   const ScanDriverParts parts_;
+  const ScanScene scene_;
   const EndpointId id_;
   const scanner::Target target_;
   const Observation seen_;
+  UtcTime now_ = 0;
+  std::optional<bool> told_outage_;
+  std::optional<ScanHint> hint_;
 };
 
 void log_scan(Log& log, const scanner::Target& target, const Observation& seen) {
@@ -121,11 +143,12 @@ void ScanDriver::Impl::launch(EndpointId id, const store::ReadView& view) {
   const auto endpoint = view.endpoint(id);
   if (!endpoint) return dispatcher->finished(id);
   scanner::Target target{endpoint->host, endpoint->port, endpoint->starttls};
-  auto done = [weak = weak_from_this(), parts = parts, id, target](Observation seen) {
+  auto done = [weak = weak_from_this(), parts = parts, scene = ScanScene{settings, outages}, id,
+               target](Observation seen) {
     log_scan(parts.service.parts().log, target, seen);
     for (const ObservedCertificate& c : seen.proven_intermediates) parts.pool.add(c);
     parts.service.parts().store.submit(
-        std::make_unique<ScanJob>(weak, parts, id, target, std::move(seen)));
+        std::make_unique<ScanJob>(weak, parts, scene, id, target, std::move(seen)));
   };
   parts.scanner.scan(target, std::move(done));
 }
@@ -181,8 +204,8 @@ void ScanDriver::Impl::finished(EndpointId id, bool saved) {
   });
 }
 
-ScanDriver::ScanDriver(ScanDriverParts parts, std::uint32_t concurrency)
-    : impl_(std::make_shared<Impl>(std::move(parts), concurrency)) {}
+ScanDriver::ScanDriver(ScanDriverParts parts, SettingsPtr settings)
+    : impl_(std::make_shared<Impl>(std::move(parts), std::move(settings))) {}
 
 ScanDriver::~ScanDriver() {
   stop();
@@ -202,8 +225,11 @@ void ScanDriver::wake() {
   if (!impl_->busy) impl_->request_tick();  // otherwise the next scan that ends looks again
 }
 
-void ScanDriver::set_concurrency(std::uint32_t concurrency) {
-  asio::post(impl_->io, [impl = impl_.get(), concurrency] { impl->concurrency = concurrency; });
+void ScanDriver::reload(SettingsPtr settings) {
+  asio::post(impl_->io, [impl = impl_.get(), settings = std::move(settings)] {
+    impl->settings = settings;
+    impl->concurrency = settings->config.scanner.concurrency;
+  });
 }
 
 void ScanDriver::heartbeat(std::function<void()> beat) {

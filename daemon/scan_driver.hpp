@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "daemon/service.hpp"
+#include "inventory/outage.hpp"
 #include "scanner/scanner.hpp"
 
 namespace certline::daemon {
@@ -21,15 +23,15 @@ struct ScanDriverParts {
 
 class ScanDriver {
  public:
-  ScanDriver(ScanDriverParts parts, std::uint32_t concurrency);
+  ScanDriver(ScanDriverParts parts, SettingsPtr settings);
   // Results still under way are dropped. stop() first, then destroy the scanner, then this.
   ~ScanDriver();
 
   void start();
-  void stop();                                      // no scan is begun any more
-  void wake();                                      // any thread: something may be due now
-  void set_concurrency(std::uint32_t concurrency);  // any thread
-  void heartbeat(std::function<void()> beat);       // runs `beat` on the driver's thread
+  void stop();                                 // no scan is begun any more
+  void wake();                                 // any thread: something may be due now
+  void reload(SettingsPtr settings);           // any thread
+  void heartbeat(std::function<void()> beat);  // runs `beat` on the driver's thread
 
   struct Impl;
 
@@ -37,9 +39,35 @@ class ScanDriver {
   std::shared_ptr<Impl> impl_;
 };
 
+// Whether the daemon's own network seems to be out, and whether that was told. Belongs to the
+// store's writer thread.
+struct OutageBook {
+  OutageWatch watch;
+  std::optional<bool> told;  // absent: not known yet, after a start
+};
+
+// Tells that an outage has begun or ended since; gives what `told` is once that is committed.
+std::optional<bool> tell_outage_change(store::WriteView& view, const OutageBook& book,
+                                       const Config& config, UtcTime now);
+
+// What applying a scan needs besides the scan. `outage`: the daemon's own network seems to be out.
+struct ScanRules {
+  const Config& config;
+  UtcTime now = 0;
+  const Random& random;
+  bool outage = false;
+};
+
+// What a scan says about the daemon's own network; nothing where it says nothing.
+struct ScanHint {
+  bool failed = false;
+};
+
 // What a scan changes, as one write: address records, certificates, history, roll-up, the announced
-// leaves, the next due time. Leaves everything alone when the endpoint is gone or another by now.
-void apply_scan(store::WriteView& view, EndpointId endpoint, const scanner::Target& target,
-                const Observation& seen, UtcTime now, const Random& random);
+// leaves, trials, what is told of it, the next due time. Leaves everything alone when the endpoint
+// is gone or another by now.
+std::optional<ScanHint> apply_scan(store::WriteView& view, EndpointId endpoint,
+                                   const scanner::Target& target, const Observation& seen,
+                                   const ScanRules& rules);
 
 }  // namespace certline::daemon

@@ -25,7 +25,8 @@ class OutageWatch {
   // before. Endpoints whose trouble was told already say nothing about the network: leave them out.
   void note(EndpointId endpoint, bool failed, UtcTime now);
   bool outage() const { return outage_; }
-  UtcTime since() const { return since_; }  // 0: none
+  std::size_t seen() const { return last_.size(); }  // endpoints in the window
+  UtcTime since() const { return since_; }           // 0: none
 
  private:
   struct Outcome {

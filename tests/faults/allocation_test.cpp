@@ -156,7 +156,8 @@ TEST_CASE("an allocation that fails within a write undoes all of it") {
     bool swallowed = false;
     outcome = fixture.store->write([&](store::WriteView& view) {
       left = n;  // on the writer's thread
-      apply_scan(view, id, {host, 443, Starttls::none}, seen, fixture.time, random);
+      apply_scan(view, id, {host, 443, Starttls::none}, seen,
+                 {fixture.settings->config, fixture.time, random});
       swallowed = left == 0;
       left = 0;
     });

@@ -81,7 +81,7 @@ struct ServiceFixture {
     const auto outcome = store->write([&](store::WriteView& view) {
       const auto id = view.endpoint_id(host, port, starttls);
       if (!id) return;
-      apply_scan(view, *id, {host, port, starttls}, seen, time, random);
+      apply_scan(view, *id, {host, port, starttls}, seen, {settings->config, time, random});
     });
     REQUIRE(outcome == store::CommitOutcome::committed);
   }

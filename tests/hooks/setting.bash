@@ -1,0 +1,44 @@
+# What the hook tests share: a scripted server, certificates, and a hook that touches nothing of the
+# host's. $hook is the file under test, $log what the server heard, $state the hook's directory.
+bats_require_minimum_version 1.5.0
+
+setup() {
+  root=$(cd "$BATS_TEST_DIRNAME/../.." && pwd)
+  hook=$root/hooks/certline
+  here=$BATS_TEST_TMPDIR
+  log=$here/log state=$here/state
+  export CERTLINE_STATE=$state CERTLINE_CONF=$here/no.conf CERTLINE_TIMEOUT=3 CERTLINE_EMAIL=a@b.example
+  unset RENEWED_LINEAGE RENEWED_DOMAINS FAILED_DOMAINS HOME
+  : >"$log"
+}
+
+teardown() { stop_server; }
+
+# start_server MODE [CERTIFICATE KEY]: $CERTLINE_PORT is its port.
+start_server() {
+  local ready=$here/ready.$RANDOM
+  mkfifo "$ready"
+  python3 "$BATS_TEST_DIRNAME/fake_server.py" "$1" "$log" "${@:2}" >"$ready" 3>&- &
+  server=$!
+  read -r CERTLINE_PORT <"$ready"
+  export CERTLINE_PORT
+}
+stop_server() {
+  [ -z "${server:-}" ] || kill "$server" 2>/dev/null || :
+  server=
+}
+
+# certificate NAME...: in $lineage/cert.pem; $sha256 is its digest.
+certificate() { certificate_for 90 "$@"; }
+certificate_for() {
+  lineage=${lineage:-$here/live/one}
+  mkdir -p "$lineage"
+  python3 "$BATS_TEST_DIRNAME/make_certificate.py" "$lineage/cert" "$@"
+  sha256=$(openssl x509 -in "$lineage/cert.pem" -noout -fingerprint -sha256 |
+    sed 's/.*=//; s/://g' | tr A-F a-f)
+}
+deploy() { RENEWED_LINEAGE=$lineage "$hook"; }
+
+# The requests about names that the server heard, without the key.
+adds() { sed -n 's/^command add domain \([^ ]*\) apikey [^ ]*\(.*\)/\1\2/p' "$log"; }
+heard() { grep -c "$1" "$log" || :; }

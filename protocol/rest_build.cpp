@@ -69,8 +69,11 @@ std::string given_key(const Input& input, std::string_view authorization) {
   return authorized_key(authorization);
 }
 
-std::string needed_text(std::string_view name) {
-  return "The " + std::string(name) + " field is required.";
+// "The api key": a field as people say it.
+std::string the(std::string_view name) {
+  std::string text = "The " + std::string(name);
+  std::replace(text.begin(), text.end(), '_', ' ');
+  return text;
 }
 
 // A row's request, put together field by field.
@@ -146,9 +149,10 @@ void Builder::gather(const Input& input, std::string_view parameter) {
     }
     const InputField* given = input.find(field);
     if (given == nullptr) {
-      if (field.need == Need::required) errors_.push_back({field.name, needed_text(field.name)});
+      if (field.need == Need::required)
+        errors_.push_back({field.name, the(field.name) + " field is required."});
     } else if (given->kind != InputField::Kind::text) {
-      errors_.push_back({field.name, "The " + std::string(field.name) + " must be a string."});
+      errors_.push_back({field.name, the(field.name) + " must be a string."});
     } else {
       take(field, std::string(trimmed(given->value)));
     }

@@ -92,6 +92,81 @@ TEST_CASE("a restore under an open store replaces everything, but gives no ident
   CHECK(after > before);
 }
 
+TEST_CASE("every table comes back from a backup; numbers go on, the secret is the backup's") {
+  const Scratch scratch;
+  const auto first = Store::open(settings(scratch / "s")).value();
+  REQUIRE(first->write([](WriteView& view) {
+    view.put_account(sample_account(view.new_account_id()));
+    view.put_key(hash(1), sample_key(1));
+    add_name(view, 1);
+    view.put_address(1, sample_address(1), {{hash(101), der(1)}, {hash(99), der(2)}}, 5);
+    view.put_intermediate(hash(5), der(5));
+    view.put_token(hash(2), sample_token());
+    view.append_audit(sample_audit());
+    view.count_new_account(20'000, IpAddress::v4(1));
+    view.put_alert_state(1, sample_alert_state());
+    view.put_incident(sample_incident_key(1), sample_incident());
+    view.put_delivery(sample_delivery(view.new_delivery_id()));
+    view.set_alarm({7, AlarmKind::deliver, alarm_about(1)});
+  }) == CommitOutcome::committed);
+  REQUIRE(Store::backup(settings(scratch / "s"), scratch / "b").has_value());
+  const auto second = Store::open(settings(scratch / "t")).value();
+  REQUIRE(second->write([](WriteView& view) {
+    for (int i = 0; i < 5; ++i) {
+      view.put_delivery(sample_delivery(view.new_delivery_id()));
+      view.append_audit(sample_audit(9));
+    }
+    view.put_account(sample_account(77));
+    view.set_alarm({8, AlarmKind::digest, alarm_about(77)});
+  }) == CommitOutcome::committed);
+  REQUIRE(second->read().secret() != first->read().secret());
+  REQUIRE(Store::restore(settings(scratch / "t"), scratch / "b").has_value());
+  const ReadView view = second->read();
+  CHECK(view.secret() == first->read().secret());
+  CHECK(same(view.account(1).value(), sample_account(1)));
+  CHECK(view.account_by_email("a1@example.org") == 1);
+  CHECK(view.claims("c1@example.org", 9) == std::vector<AccountId>{1});
+  CHECK_FALSE(view.account(77));
+  CHECK(view.keys(1, {}, 9).size() == 1);
+  CHECK(view.token(hash(2))->email == "a@example.org");
+  CHECK(view.audit(0, 9).size() == 1);
+  CHECK(view.new_accounts(20'000, IpAddress::v4(1)) == 1);
+  CHECK(view.alert_state(1) == sample_alert_state());
+  CHECK(view.incidents(1, 9).size() == 1);
+  CHECK(view.deliveries(0, 9).size() == 1);
+  CHECK(view.alarms(1000, 9) == std::vector<Alarm>{{7, AlarmKind::deliver, alarm_about(1)}});
+  REQUIRE(second->write([](WriteView& writing) {
+    CHECK(writing.new_delivery_id() == 6);
+    writing.append_audit(sample_audit());
+  }) == CommitOutcome::committed);
+  CHECK(second->read().audit(0, 9).back().first == 6);
+}
+
+TEST_CASE("a backup with one impossible row in any table changes nothing") {
+  const Scratch scratch;
+  const auto store = Store::open(settings(scratch / "s")).value();
+  store->write([](WriteView& view) { add_name(view, 1); });
+  const auto table = static_cast<Table>(GENERATE(range(1, static_cast<int>(kTableCount))));
+  INFO(table_name(table));
+  Store::open(settings(scratch / "odd")).value();
+  {
+    const auto environment =
+        Environment::open(scratch / "odd", 0, Environment::Mode::read_write).value();
+    Transaction txn(*environment, true);
+    const Key key = Key().text("odd");
+    const std::string value = bind(encode(sample_incident()) + "!", key.view());
+    MDB_val where = to_value(key.view());
+    MDB_val what{value.size(), const_cast<char*>(value.data())};
+    check(mdb_put(txn.raw(), environment->table(table), &where, &what, 0), "put");
+    check(txn.commit(), "commit");
+  }
+  REQUIRE(Store::backup(settings(scratch / "odd"), scratch / "b").has_value());
+  const auto result = Store::restore(settings(scratch / "s"), scratch / "b");
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().detail.find(table_name(table)) != std::string::npos);
+  check_consistent(*store, 1);
+}
+
 TEST_CASE("a damaged backup changes nothing") {
   const Scratch scratch;
   const auto store = Store::open(settings(scratch / "s")).value();

@@ -52,18 +52,31 @@ void put_everything_of(WriteView& view, EndpointId id) {
   change.leaf_before.reset();
   change.leaf_after = hash(n);
   view.append_history(id, change);
+  view.put_alert_state(id, sample_alert_state());
+}
+
+IncidentKey incident_of(AccountId id) {
+  return sample_incident_key(id, static_cast<std::uint8_t>(id));
+}
+
+void put_everything_of_account(WriteView& view, AccountId id) {
+  const auto n = static_cast<std::uint32_t>(id);
+  view.put_account(sample_account(id));
+  view.put_key(hash(n), sample_key(id));
+  view.put_intermediate(hash(500 + n), der(n, 1200));
+  view.put_token(hash(n), sample_token());
+  view.append_audit(sample_audit(kNow + static_cast<UtcTime>(id)));
+  view.count_new_account(kNow / 86'400, IpAddress::v4(n));
+  view.put_incident(incident_of(id), sample_incident());
+  view.put_delivery(sample_delivery(view.new_delivery_id()));
+  view.set_alarm({kNow + static_cast<UtcTime>(id % 7), AlarmKind::tell, alarm_about(id)});
 }
 
 // Written in several commits, with removals among them: free pages, and tables of several levels.
 void populate(const std::string& path) {
   const auto store = Store::open(settings(path)).value();
   store->write([](WriteView& view) {
-    for (AccountId id = 1; id <= kAccounts; ++id) {
-      view.put_account(sample_account(id));
-      view.put_key(hash(static_cast<std::uint32_t>(id)), sample_key(id));
-      view.put_intermediate(hash(static_cast<std::uint32_t>(500 + id)),
-                            der(static_cast<std::uint32_t>(id), 1200));
-    }
+    for (AccountId id = 1; id <= kAccounts; ++id) put_everything_of_account(view, id);
   });
   for (EndpointId id = 1; id <= kEndpoints + 30; id += 10)
     store->write([&](WriteView& view) {
@@ -114,6 +127,7 @@ class Asking {
     const auto n = static_cast<std::uint32_t>(id);
     const IpAddress address = sample_address(n % 200).address;
     ask([&](const ReadView& v) { return shown(v.endpoint(id)); });
+    ask([&](const ReadView& v) { return encode(v.alert_state(id)); });
     ask([&](const ReadView& v) {
       return shown(v.endpoint_id(sample_endpoint(id).host, 5432, Starttls::postgres));
     });
@@ -140,12 +154,69 @@ class Asking {
       for (const auto& [name, watch] : v.watches(id, "", 1000)) out += name + encode(watch);
       return out;
     });
+    ask([&](const ReadView& v) {
+      std::string out;
+      for (const auto& [tag, key] : v.keys(id, {}, 1000)) out += hex(tag) + encode(key);
+      return out;
+    });
+    ask([&](const ReadView& v) { return shown(v.token(hash(static_cast<std::uint32_t>(id)))); });
+    ask([&](const ReadView& v) {
+      const IpAddress source = IpAddress::v4(static_cast<std::uint32_t>(id));
+      return std::to_string(v.new_accounts(kNow / 86'400, source));
+    });
+    ask([&](const ReadView& v) {
+      std::string out;
+      for (const auto& [key, incident] : v.incidents(id, 1000))
+        out += std::to_string(key.stage) + encode(incident);
+      for (const auto& [key, incident] : v.incidents(id, EventKind::verdict, hash(4)))
+        out += std::to_string(key.stage) + encode(incident);
+      return out;
+    });
+    ask([&](const ReadView& v) { return shown(v.delivery(id)); });
+  }
+
+  void about_all_accounts() {
+    ask([](const ReadView& v) {
+      std::string out;
+      for (const AccountRecord& account : v.accounts(0, 1000)) out += encode(account);
+      return out;
+    });
+    for (const char* email : {"c0@example.org", "c1@example.org", "c2@example.org"})
+      ask([&](const ReadView& v) {
+        std::string out;
+        for (const AccountId id : v.claims(email, 1000)) out += std::to_string(id) + " ";
+        return out;
+      });
+    ask([](const ReadView& v) {
+      std::string out;
+      for (const auto& [half, token] : v.tokens({}, 1000)) out += hex(half) + encode(token);
+      return out;
+    });
+    ask([](const ReadView& v) {
+      std::string out;
+      for (const auto& [number, row] : v.audit(0, 1000))
+        out += std::to_string(number) + encode(row);
+      return out;
+    });
+    ask([](const ReadView& v) {
+      std::string out;
+      for (const DeliveryRecord& delivery : v.deliveries(0, 1000)) out += encode(delivery);
+      return out;
+    });
+    ask([](const ReadView& v) {
+      std::string out;
+      for (const Alarm& alarm : v.alarms(kNow + 5, 1000))
+        out += std::to_string(alarm.at_utc) + std::to_string(number_of(alarm)) + "\n";
+      return out;
+    });
+    ask([](const ReadView& v) { return bytes(v.secret()); });
   }
 
   Answers everything() {
     for (EndpointId id = 1; id <= kEndpoints + 30; ++id) about(id);
     about(kAdded);
     for (AccountId id = 1; id <= kAccounts; ++id) about_account(id);
+    about_all_accounts();
     ask([](const ReadView& v) {
       std::string out;
       for (const auto& [hash, der] : v.intermediates())
@@ -191,6 +262,14 @@ Course live_through(const std::string& path) {
       put_everything_of(view, kAdded);
       view.remove_watch(owner_of(kRemoved), name_of(kRemoved));
       view.remove_endpoint(kRemoved);
+      view.put_key(hash(3), sample_key(4));
+      view.remove_key(tag_of(hash(5)));
+      view.remove_account(6);
+      view.remove_token(tag_of(hash(7)));
+      view.append_audit(sample_audit());
+      view.remove_incident(incident_of(8));
+      view.remove_delivery(9);
+      view.clear_alarm({kNow + 3, AlarmKind::tell, alarm_about(10)});
     }) == CommitOutcome::committed;
     out.after = Asking(**store).everything();
   }

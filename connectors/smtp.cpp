@@ -10,26 +10,35 @@ namespace certline::connectors {
 namespace {
 
 struct Dialogue {
-  bool about_mail = false;  // the last command was about this mail
-  std::string last_reply;
+  bool about_mail = false;    // the last command was about this mail
+  std::string objection;      // what the server said against it, in its own words
+  bool for_good = false;      // 5xx
+  bool objects_mail = false;  // and not to us: 530 wants a login or TLS first, whatever the mail
 };
 
 // Commands as they leave. Only their beginnings are compared: a password may follow.
 int on_trace(CURL*, curl_infotype kind, char* data, std::size_t size, void* into) {
   if (kind != CURLINFO_HEADER_OUT) return 0;
   const std::string_view sent(data, size);
-  static_cast<Dialogue*>(into)->about_mail =
+  if (sent.starts_with("QUIT")) return 0;  // after an objection
+  auto& dialogue = *static_cast<Dialogue*>(into);
+  dialogue = {};
+  dialogue.about_mail =
       sent.starts_with("MAIL FROM") || sent.starts_with("RCPT TO") || sent.starts_with("DATA");
   return 0;
 }
 
 std::size_t on_reply(char* data, std::size_t, std::size_t size, void* into) {
-  auto& last = static_cast<Dialogue*>(into)->last_reply;
-  last.assign(data, std::min<std::size_t>(size, 300));
-  while (!last.empty() && (last.back() == '\n' || last.back() == '\r')) last.pop_back();
-  for (char& c : last) {
+  auto& dialogue = *static_cast<Dialogue*>(into);
+  if (size < 3 || (data[0] != '4' && data[0] != '5')) return size;
+  std::string& words = dialogue.objection;
+  words.assign(data, std::min<std::size_t>(size, 300));
+  while (!words.empty() && (words.back() == '\n' || words.back() == '\r')) words.pop_back();
+  for (char& c : words) {
     if (static_cast<unsigned char>(c) < 0x20 || static_cast<unsigned char>(c) > 0x7e) c = '?';
   }
+  dialogue.for_good = data[0] == '5';
+  dialogue.objects_mail = dialogue.about_mail && !words.starts_with("530");
   return size;
 }
 
@@ -60,7 +69,18 @@ struct MimeDeleter {
 };
 using Mime = std::unique_ptr<curl_mime, MimeDeleter>;
 
-bool add_part(curl_mime* mime, const std::string& body, const char* type) {
+// Line ends as mail has them; others would be encoded, as part of a line.
+std::string canonical_lines(const std::string& text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\n') out += '\r';
+    if (c != '\r') out += c;
+  }
+  return out;
+}
+
+bool add_part(curl_mime* mime, const std::string& text, const char* type) {
+  const std::string body = canonical_lines(text);
   curl_mimepart* const part = curl_mime_addpart(mime);
   return part != nullptr && curl_mime_data(part, body.data(), body.size()) == CURLE_OK &&
          curl_mime_type(part, type) == CURLE_OK &&
@@ -94,12 +114,12 @@ void set_tls(Transfer& transfer, const SmtpServer& server) {
   transfer.trust(server.trust_file);
 }
 
-Error failure_of(CURLcode code, long reply, const Dialogue& dialogue, std::string why) {
-  const bool said = reply >= 400 && !dialogue.last_reply.empty() &&
-                    code != CURLE_ABORTED_BY_CALLBACK && code != CURLE_OPERATION_TIMEDOUT;
-  if (said) why = "the mail server says: " + dialogue.last_reply;
-  if (!said || !dialogue.about_mail || reply == 530) return {ErrorKind::unavailable, why};
-  return {reply >= 500 ? ErrorKind::refused : ErrorKind::too_many, std::move(why)};
+Error failure_of(CURLcode code, const Dialogue& dialogue, const std::string& why) {
+  const bool ours = code == CURLE_ABORTED_BY_CALLBACK || code == CURLE_OPERATION_TIMEDOUT;
+  if (ours || dialogue.objection.empty()) return {ErrorKind::unavailable, why};
+  const std::string words = "the mail server says: " + dialogue.objection;
+  if (!dialogue.objects_mail) return {ErrorKind::unavailable, words};
+  return {dialogue.for_good ? ErrorKind::refused : ErrorKind::too_many, words};
 }
 
 }  // namespace
@@ -143,7 +163,7 @@ Result<void> send_mail(const SmtpServer& server, const Mail& mail,
   std::string why;
   const CURLcode code = transfer.perform(why);
   if (code == CURLE_OK) return {};
-  return failure_of(code, transfer.response_code(), dialogue, std::move(why));
+  return failure_of(code, dialogue, why);
 }
 
 }  // namespace certline::connectors

@@ -68,17 +68,15 @@ Decoded decode_at(std::string_view text, std::size_t at) {
   return {static_cast<char>(high * 16 + low), 3};
 }
 
-bool is_ordinary_path(std::string_view path) {
-  std::string rest(path.substr(1));
-  rest += '/';
-  for (std::size_t start = 0; start < rest.size();) {
-    const std::size_t end = rest.find('/', start);
-    const std::string_view segment = std::string_view(rest).substr(start, end - start);
-    const bool last = end + 1 == rest.size();
-    if (segment == "." || segment == ".." || (segment.empty() && !last)) return false;
-    start = end + 1;
+// `decoded` may have slashes of its own within a segment; what they part is no way up either.
+bool has_dot_segment(std::string_view decoded) {
+  while (!decoded.empty()) {
+    const std::size_t end = std::min(decoded.find('/'), decoded.size());
+    const std::string_view segment = decoded.substr(0, end);
+    if (segment == "." || segment == "..") return true;
+    decoded.remove_prefix(std::min(end + 1, decoded.size()));
   }
-  return true;
+  return false;
 }
 
 }  // namespace
@@ -141,7 +139,9 @@ std::optional<HttpRefusal> judge_target(std::string_view target) {
     }
     at += one.size;
   }
-  if (!is_ordinary_path(path)) return HttpRefusal{400, "a path has no empty, . or .. segment"};
+  if (has_dot_segment(path) || target.substr(0, query).find("//") != target.npos) {
+    return HttpRefusal{400, "a path has no empty, . or .. segment"};
+  }
   return {};
 }
 

@@ -79,8 +79,8 @@ class HttpHeadReader {
 bool is_field_line(std::string_view line);
 bool is_token_byte(char c);
 
-// What a target may be: origin-form, printable ASCII, no fragment; its path decoded once has no
-// control byte, no "." or ".." segment and no empty one.
+// What a target may be: origin-form, printable ASCII, no fragment; its path has no empty segment
+// and, decoded once, no control byte and no "." or ".." segment.
 std::optional<HttpRefusal> judge_target(std::string_view target);
 
 // uri-host [":" port] (RFC 9110 7.2), not empty.

@@ -12,25 +12,6 @@
 namespace certline::daemon {
 namespace {
 
-EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls) {
-  EndpointRecord endpoint;
-  if (const auto id = scene.view.endpoint_id(domain.host(), domain.port(), starttls)) {
-    endpoint = scene.view.endpoint(*id).value();
-  } else {
-    endpoint.id = scene.view.new_endpoint_id();
-    endpoint.host = domain.host();
-    endpoint.port = domain.port();
-    endpoint.starttls = starttls;
-  }
-  if (endpoint.watchers == endpoint.resting) {  // nobody had it scanned
-    endpoint.next_scan_utc = scene.now;
-    scene.due_changed = true;
-  }
-  ++endpoint.watchers;
-  scene.view.put_endpoint(endpoint);
-  return endpoint;
-}
-
 // Opens the wait for an announced leaf, unless every address serves it already.
 void expect_leaf(Scene& scene, WatchRecord& watch, EndpointRecord& endpoint, const Sha256& leaf) {
   if (watch.expected == leaf && watch.expected_met_utc != 0) return;
@@ -55,10 +36,13 @@ std::uint32_t quota_of(const Scene& scene, const AccountRecord& account) {
 std::optional<Error> over_quota(const Scene& scene, const Owner& owner, std::size_t more) {
   const std::uint32_t most = quota_of(scene, owner.account);
   if (owner.key.names + more <= most) return std::nullopt;
-  return Error{ErrorKind::too_many, "this key watches " + std::to_string(owner.key.names) +
-                                        " names of the " + std::to_string(most) +
-                                        " that limits.names_per_key allows; remove some or add "
-                                        "with another key"};
+  const std::string rule =
+      owner.account.names_per_key != 0 ? "its account's quota" : "limits.names_per_key";
+  std::string why = "this key watches " + std::to_string(owner.key.names) + " names, ";
+  why += owner.key.names >= most ? "as many as " + rule + " allows"
+                                 : "and " + rule + " allows " + std::to_string(most) + ": " +
+                                       std::to_string(more) + " more don't fit";
+  return Error{ErrorKind::too_many, why + "; remove some or add with another key"};
 }
 
 std::optional<Error> forbidden(const Scene& scene, const Domain& domain) {
@@ -143,6 +127,25 @@ Result<CertificateNames> names_of(const Scene& scene, const std::vector<std::uin
 }
 
 }  // namespace
+
+EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls) {
+  EndpointRecord endpoint;
+  if (const auto id = scene.view.endpoint_id(domain.host(), domain.port(), starttls)) {
+    endpoint = scene.view.endpoint(*id).value();
+  } else {
+    endpoint.id = scene.view.new_endpoint_id();
+    endpoint.host = domain.host();
+    endpoint.port = domain.port();
+    endpoint.starttls = starttls;
+  }
+  if (endpoint.watchers == endpoint.resting) {  // nobody had it scanned
+    endpoint.next_scan_utc = scene.now;
+    scene.due_changed = true;
+  }
+  ++endpoint.watchers;
+  scene.view.put_endpoint(endpoint);
+  return endpoint;
+}
 
 UtcTime trial_end(const Scene& scene, const AccountRecord& account) {
   const bool asked = scene.settings.config.verification == Verification::email;

@@ -7,7 +7,7 @@ setup() {
   hook=$root/hooks/certline
   here=$BATS_TEST_TMPDIR
   log=$here/log state=$here/state
-  export CERTLINE_STATE=$state CERTLINE_CONF=$here/no.conf CERTLINE_TIMEOUT=3 CERTLINE_EMAIL=a@b.example
+  export CERTLINE_STATE=$state CERTLINE_CONF=$here/no.conf CERTLINE_EMAIL=a@b.example
   unset RENEWED_LINEAGE RENEWED_DOMAINS FAILED_DOMAINS HOME
   : >"$log"
 }
@@ -26,6 +26,22 @@ start_server() {
 stop_server() {
   [ -z "${server:-}" ] || kill "$server" 2>/dev/null || :
   server=
+}
+
+# A moment, while something is waited for.
+pause() {
+  [ -p "$here/idle" ] || mkfifo "$here/idle"
+  read -rt 0.05 _ <>"$here/idle" || :
+}
+
+# tools NAME...: a directory with these programs and the plain ones every system has.
+tools() {
+  rm -rf "$here/tools"
+  mkdir "$here/tools"
+  for tool in awk cat date dd find grep head mkdir mkfifo mv rm sed sleep tr "$@"; do
+    ln -s "$(command -v "${tool#*=}")" "$here/tools/${tool%%=*}"
+  done
+  echo "$here/tools"
 }
 
 # certificate NAME...: in $lineage/cert.pem; $sha256 is its digest.

@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "daemon/message_json.hpp"
 
@@ -53,6 +54,24 @@ std::vector<std::string_view> split(std::string_view text, char at) {
   }
 }
 
+// Words, and commands between backquotes as one word each where they fit a line, so that they can
+// be copied.
+std::vector<std::string_view> unbroken(std::string_view text, std::size_t most) {
+  std::vector<std::string_view> words;
+  while (true) {
+    std::size_t end = text.find(' ');
+    const std::size_t open = text.find('`');
+    if (open < end) {
+      const std::size_t close = text.find('`', open + 1);
+      const std::size_t after = close == text.npos ? close : text.find(' ', close);
+      if (close != text.npos && std::min(after, text.size()) <= most) end = after;
+    }
+    words.push_back(text.substr(0, end));
+    if (end == text.npos) return words;
+    text.remove_prefix(end + 1);
+  }
+}
+
 bool is_web_link(std::string_view word) {
   return word.starts_with("https://") || word.starts_with("http://");
 }
@@ -62,8 +81,9 @@ enum class Links : std::uint8_t { as_text, as_links };
 // Escaped, line ends as breaks. Only our own words make links: a server's could lead astray.
 std::string html_lines(std::string_view text, Links links) {
   std::string out;
+  bool begun = false;
   for (const std::string_view line : split(text, '\n')) {
-    if (!out.empty()) out += "<br>\n";
+    if (std::exchange(begun, true)) out += "<br>\n";
     bool first = true;
     for (const std::string_view word : split(line, ' ')) {
       if (!std::exchange(first, false)) out += ' ';
@@ -128,15 +148,25 @@ std::string text_rows(const std::vector<Row>& rows) {
   return out;
 }
 
+// What stands between backquotes is a command.
+std::string html_commands(std::string_view text) {
+  std::string out;
+  bool command = false;
+  for (const std::string_view part : split(text, '`')) {
+    const std::string lines = html_lines(part, Links::as_text);
+    out += command ? "<code>" + lines + "</code>" : lines;
+    command = !command;
+  }
+  return out;
+}
+
 std::string html_rows(const std::vector<Row>& rows) {
   std::string out = "<table style=\"border-spacing:0 0.2em\">\n";
   for (const auto& [label, value] : rows) {
-    const std::string lines = html_lines(value, Links::as_text);
-    const std::string body = label == "to do" ? fmt::format("<code>{}</code>", lines) : lines;
     out += fmt::format(
         "<tr><td style=\"vertical-align:top;padding-right:1em;color:#666666\">{}</td>"
         "<td style=\"word-break:break-word\">{}</td></tr>\n",
-        label, body);
+        label, html_commands(value));
   }
   return out + "</table>\n";
 }
@@ -226,7 +256,7 @@ std::string span_text(UtcTime seconds) {
 std::string wrapped(std::string_view text, std::string_view indent, std::size_t columns) {
   std::string out(indent);
   std::size_t width = 0;  // of the line's words
-  for (const std::string_view word : split(text, ' ')) {
+  for (const std::string_view word : unbroken(text, columns - indent.size())) {
     if (width > 0 && indent.size() + width + 1 + word.size() > columns) {
       out += '\n';
       out += indent;

@@ -131,7 +131,7 @@ TEST_CASE("HTML escapes everything and refers to nothing elsewhere") {
   m.text = "see https://certline.example.org/confirm/1.2 \"now\" & <img src=x>";
   m.subject = "CN=<b>'x'";
   m.hosts[0].name = "<iframe>";
-  m.hosts[0].advice = "nginx -t && systemctl reload nginx\nhttp://\"onmouseover=alert(1)";
+  m.hosts[0].advice = "`nginx -t && systemctl reload nginx`\nhttp://\"onmouseover=alert(1)";
   const std::string html = render_mail(m, kNow).html;
   for (const std::string_view bad : {"<script", "<img", "<iframe", "<b>", "<link", "@import",
                                      "url(", "\"onmouse", "href=\"http://"}) {
@@ -139,7 +139,7 @@ TEST_CASE("HTML escapes everything and refers to nothing elsewhere") {
     CHECK_FALSE(has(html, bad));
   }
   CHECK(has(html, "<a href=\"https://certline.example.org/confirm/1.2\">"));
-  CHECK(has(html, "nginx -t &amp;&amp; systemctl reload nginx<br>"));
+  CHECK(has(html, "<code>nginx -t &amp;&amp; systemctl reload nginx</code><br>"));
   CHECK(has(html, "in 4 days"));
   CHECK(has(html, ">No more of these</a>"));
 }
@@ -153,6 +153,14 @@ TEST_CASE("a mail that was asked for has no footer") {
   const MailText mail = render_mail(m, kNow);
   CHECK(mail.text == "Confirm your address\n\n" + m.text + "\n");
   CHECK_FALSE(has(mail.html, "<hr>"));
+}
+
+TEST_CASE("a command is not broken where it fits a line") {
+  CHECK(wrapped("see `a b`, then `cc dd` and on", "  ", 16) ==
+        "  see `a b`,\n  then `cc dd`\n  and on\n");
+  CHECK(wrapped("`aaaa bbbb cccc dddd eeee`", "", 12) == "`aaaa bbbb\ncccc dddd\neeee`\n");
+  CHECK(wrapped("a ` b", "", 3) == "a `\nb\n");
+  CHECK(wrapped("", "", 80) == "\n");
 }
 
 TEST_CASE("spans keep at least two of a unit") {

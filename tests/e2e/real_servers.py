@@ -19,8 +19,8 @@ def dnsmasq(hosts=(), below=()):
                    "--pid-file=", "--local=/demo.test/", f"--port={port}", *records], port)
 
 
-def nginx(directory, certificate, addresses=("127.0.0.1",)):
-    port = free_port(addresses[0])
+def nginx(directory, certificate, addresses=("127.0.0.1",), port=None):
+    port = port or free_port(addresses[0])
     listen = "\n".join(f"    listen {address}:{port} ssl http2;" for address in addresses)
     directory = pathlib.Path(directory)
     (directory / "nginx.conf").write_text(f"""

@@ -168,8 +168,8 @@ HttpResponse error_response(const RestRow& row, const RestCall& call, const Erro
     response = in_form(row, call, error, row_for(row.errors, error));
   }
   if (response.status == 405) {
-    response.fields.emplace_back(
-        "Allow", row.method == HttpMethod::get ? "GET, HEAD, OPTIONS" : "POST, OPTIONS");
+    response.fields.emplace_back("Allow",
+                                 row.method == HttpMethod::get ? "GET, OPTIONS" : "POST, OPTIONS");
   }
   if (error.retry_after_s > 0) {
     response.fields.emplace_back("Retry-After", std::to_string(error.retry_after_s));

@@ -91,7 +91,11 @@ Result<InputFields> parse_form(std::string_view text) {
 
 Result<InputFields> parse_body(std::string_view content_type, std::string_view body) {
   if (body.empty()) return InputFields{};
-  if (media_type(content_type) == "application/json") return parse_json_body(body);
+  const std::string type = media_type(content_type);
+  if (type == "application/json") return parse_json_body(body);
+  if (type.starts_with("multipart/")) {
+    return malformed("A body in parts is not read; send JSON, or a form as curl -d sends it.");
+  }
   // curl says "form" of whatever it is given, so that a JSON object is looked for there, too.
   const std::string_view text = trimmed(body);
   return text.starts_with('{') ? parse_json_body(body) : parse_form(text);

@@ -48,6 +48,11 @@ bool fits(std::string_view pattern, std::string_view path, std::string_view& par
   return parameter.find('/') == std::string_view::npos;
 }
 
+// Asking with HEAD what a GET would say must not make a key that nobody gets to see.
+bool has_head(const RestRow& row) {
+  return row.method == HttpMethod::get && row.errors != RestErrors::claim;
+}
+
 Route find_route(HttpMethod method, std::string_view path) {
   if (path == kVersionedPath.substr(0, kVersionedPath.size() - 1)) path = kVersionedPath;
   const HttpMethod asked = method == HttpMethod::head ? HttpMethod::get : method;
@@ -58,7 +63,7 @@ Route find_route(HttpMethod method, std::string_view path) {
       if ((row.path.find('{') == std::string_view::npos) != literal) continue;
       if (!fits(row.path, path, route.parameter)) continue;
       route.path = row.path;
-      if (row.method != asked) continue;
+      if (row.method != asked || (method == HttpMethod::head && !has_head(row))) continue;
       route.row = i;
       return route;
     }
@@ -73,7 +78,7 @@ std::string allowed_methods(std::string_view path) {
   for (const RestRow& row : rest_table()) {
     if (row.path != path) continue;
     out += method_name(row.method);
-    out += row.method == HttpMethod::get ? ", HEAD, " : ", ";
+    out += has_head(row) ? ", HEAD, " : ", ";
   }
   return out + "OPTIONS";
 }
@@ -95,21 +100,26 @@ HttpResponse without_row(HttpMethod method, const Route& route, std::string_view
 }
 
 // The rows without a command.
-HttpResponse answered_here(const RestRow& row) {
+HttpResponse answered_here(const RestRow& row, std::string_view parameter) {
   HttpResponse response;
   if (row.path == kDocsPath) {
     static const std::string document = openapi_document();
     response.body = document;
     return response;
   }
-  if (row.errors == RestErrors::page) return token_question(purpose_of(row));
+  if (row.errors == RestErrors::page) {
+    const auto token = Token::parse(parameter);
+    return token ? token_question(purpose_of(row)) : token_error(404, token.error().detail);
+  }
   return row.path == kVersionedPath ? docs_answer(200, {}) : status_word(200, "success");
 }
 
-// Query fields whose values are secret.
-bool is_secret(std::string_view encoded_name) {
-  const auto name = percent_decode(encoded_name, true);
-  return !name || *name == "api_key" || *name == "token";
+// Whether a pair of a query is, or holds, one whose value is secret: also behind a second question
+// mark, as careless scripts write it.
+bool is_secret(std::string_view encoded_pair) {
+  const auto pair = percent_decode(encoded_pair, true);
+  return !pair || pair->find("api_key") != std::string::npos ||
+         pair->find("token") != std::string::npos;
 }
 
 }  // namespace
@@ -127,27 +137,28 @@ std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,
   if (index) return docs_answer(200, {});
   if (route.row == kNoRow) return without_row(request.method, route, path);
   const RestRow& row = rest_table()[route.row];
-  if (row.command.empty()) return answered_here(row);
+  if (row.command.empty()) return answered_here(row, route.parameter);
   return build_call(route.row, request, {query, route.parameter}, rules);
 }
 
 std::string loggable_target(std::string_view target) {
+  static constexpr std::string_view kCut = "***";
   const std::size_t mark = std::min(target.find('?'), target.size());
-  std::string_view path = target.substr(0, mark);
+  const std::string_view path = target.substr(0, mark);
   std::string_view query = target.substr(std::min(mark + 1, target.size()));
-  std::string out;
   const Route route = find_route(HttpMethod::get, path);
-  if (route.path.ends_with("{token}")) path.remove_suffix(route.parameter.size());
-  out += path;
-  if (path.size() < mark) out += "***";
+  const std::size_t shown =
+      route.path.ends_with("{token}") ? path.size() - route.parameter.size() : path.find("api_key");
+  std::string out(path.substr(0, shown));
+  if (shown < path.size()) out += kCut;
   if (mark < target.size()) out += '?';
   while (!query.empty()) {
     const std::size_t end = std::min(query.find('&'), query.size());
     const std::string_view pair = query.substr(0, end);
     const std::size_t equals = pair.find('=');
-    const bool secret = equals != std::string_view::npos && is_secret(pair.substr(0, equals));
+    const bool secret = equals != std::string_view::npos && is_secret(pair);
     out += secret ? pair.substr(0, equals + 1) : pair;
-    if (secret) out += "***";
+    if (secret) out += kCut;
     if (end < query.size()) out += '&';
     query.remove_prefix(std::min(end + 1, query.size()));
   }

@@ -190,6 +190,7 @@ TEST_CASE("bodies that are no fields") {
   const std::pair<std::string, std::string> bad[] = {
       {"application/json", "{"},
       {"application/json", " "},
+      {"multipart/form-data; boundary=x", "domain=a.org"},
       {"application/json", "domain=a.org"},
       {"", "{\"domain\":\"a.org\"} x"},
       {"", "domain=%zz"},
@@ -362,6 +363,7 @@ TEST_CASE("another method on a known path, and OPTIONS") {
       {HttpMethod::get, "/api/v1.0/servers/a.org", "DELETE, OPTIONS"},
       {HttpMethod::post, kExpiration + "a.org", "GET, HEAD, OPTIONS"},
       {HttpMethod::patch, "/confirm/x", "GET, HEAD, POST, OPTIONS"},
+      {HttpMethod::head, "/api/v1.0/access/claim/a@b.org", "GET, OPTIONS"},
   };
   for (const Row& row : rows) {
     INFO(row.target);
@@ -407,6 +409,9 @@ TEST_CASE("what is logged of a target holds no secret") {
       {"/x?api_key", "/x?api_key"},
       {"/x?&=&", "/x?&=&"},
       {"/x?%zz=secret", "/x?%zz=***"},
+      {"/x?a=b?api_key=" + kRestKey, "/x?a=***"},
+      {"/x?a?api_key=" + kRestKey + "&b=c", "/x?a?api_key=***&b=c"},
+      {"/x&api_key=" + kRestKey + "?b=c", "/x&***?b=c"},
       {"/api/v1.0/confirm?token=" + kRestToken, "/api/v1.0/confirm?token=***"},
       {"/confirm/" + kRestToken, "/confirm/***"},
       {"/unsubscribe/" + kRestToken + "?x=y", "/unsubscribe/***?x=y"},

@@ -270,6 +270,7 @@ TEST_CASE("links in mails: a page that asks, a page that tells, and no way to ac
     CHECK_THAT(used.body, Catch::Contains("<p>what to do</p>"));
 
     http.target = '/' + word + "/nonsense";
+    CHECK(get(http.target).answer().status == 404);
     CHECK(http.answer().status == 404);
     CHECK(http.answer().content_type == "text/html; charset=utf-8");
   }

@@ -258,8 +258,9 @@ ExpirationReport report_address(const std::string& domain, const WatchRecord& wa
             renewal_due_from(address.not_before_utc, address.not_after_utc), now);
   out.trusted = has_certificate(address) && address.trusted;
   out.certificate_sha256 = leaf_of(address);
+  // Where no certificate is shown, no old one is: that is a problem of its own.
   const bool awaited = watch.expected.has_value() && watch.expected_met_utc == 0 &&
-                       leaf_of(address) != watch.expected;
+                       has_certificate(address) && leaf_of(address) != watch.expected;
   set_problem(out, address.state, address.detail, awaited);
   return out;
 }

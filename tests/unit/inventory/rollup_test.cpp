@@ -253,6 +253,7 @@ TEST_CASE("the report of one address") {
   watch.expected = hash(2);
   CHECK(report_address("d", watch, out.endpoint, out.addresses[0], kNow).problem ==
         "old_certificate_served");
+  CHECK(report_address("d", watch, out.endpoint, out.addresses[1], kNow).problem == "timeout");
 }
 
 TEST_CASE("a certificate whose dates could not be read is neither due nor expired") {

@@ -95,6 +95,18 @@ std::string html_lines(std::string_view text, Links links) {
   return out;
 }
 
+// What stands between backquotes is a command.
+std::string html_commands(std::string_view text, Links links) {
+  std::string out;
+  bool command = false;
+  for (const std::string_view part : split(text, '`')) {
+    const std::string lines = html_lines(part, links);
+    out += command ? "<code>" + lines + "</code>" : lines;
+    command = !command;
+  }
+  return out;
+}
+
 std::string joined(const std::vector<std::string>& parts) {
   std::string out;
   for (const std::string& part : parts) out += (out.empty() ? "" : ", ") + part;
@@ -148,25 +160,13 @@ std::string text_rows(const std::vector<Row>& rows) {
   return out;
 }
 
-// What stands between backquotes is a command.
-std::string html_commands(std::string_view text) {
-  std::string out;
-  bool command = false;
-  for (const std::string_view part : split(text, '`')) {
-    const std::string lines = html_lines(part, Links::as_text);
-    out += command ? "<code>" + lines + "</code>" : lines;
-    command = !command;
-  }
-  return out;
-}
-
 std::string html_rows(const std::vector<Row>& rows) {
   std::string out = "<table style=\"border-spacing:0 0.2em\">\n";
   for (const auto& [label, value] : rows) {
     out += fmt::format(
         "<tr><td style=\"vertical-align:top;padding-right:1em;color:#666666\">{}</td>"
         "<td style=\"word-break:break-word\">{}</td></tr>\n",
-        label, html_commands(value));
+        label, html_commands(value, Links::as_text));
   }
   return out + "</table>\n";
 }
@@ -217,7 +217,7 @@ std::string html_text(const Message& m, UtcTime now) {
       "<h2 style=\"border-left:0.3em solid {1};padding-left:0.5em\">{0}</h2>\n",
       title, colour(m.severity));
   if (!m.text.empty())
-    out += "<p>" + html_lines(clean_text(m.text, true), Links::as_links) + "</p>\n";
+    out += "<p>" + html_commands(clean_text(m.text, true), Links::as_links) + "</p>\n";
   const auto certificate = certificate_rows(m, now);
   if (!certificate.empty()) out += "<h3>Certificate</h3>\n" + html_rows(certificate);
   for (const MessageHost& host : m.hosts) {

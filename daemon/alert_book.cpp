@@ -62,8 +62,8 @@ bool is_staged(EventKind kind) {
   return kind == EventKind::renewal_overdue || kind == EventKind::expired;
 }
 
-void set_tell_alarm(WriteView& view, const Config& config, AccountId account, UtcTime now) {
-  view.set_alarm({now + config.notify.gather_s, AlarmKind::tell, alarm_about(account)});
+void set_tell_alarm(WriteView& view, AccountId account, UtcTime at) {
+  view.set_alarm({at, AlarmKind::tell, alarm_about(account)});
 }
 
 // A recovery that is not told yet, of trouble that has begun again: both are dropped.
@@ -84,8 +84,8 @@ bool take_back_recovery(WriteView& view, AccountId account, const AlertEvent& ev
   return false;
 }
 
-void begin_incident(WriteView& view, const Config& config, AccountId account,
-                    const AlertEvent& event, const IncidentHost& about, UtcTime now) {
+void begin_incident(WriteView& view, AccountId account, const AlertEvent& event,
+                    const IncidentHost& about, UtcTime now, UtcTime tell_at) {
   const IncidentKey key{account, event.kind, event.subject, event.stage};
   for (auto& [known, record] : view.incidents(account, event.kind, event.subject)) {
     if (known != key) continue;
@@ -97,11 +97,17 @@ void begin_incident(WriteView& view, const Config& config, AccountId account,
   record.begun_utc = now;
   record.hosts.push_back(about);
   view.put_incident(key, record);
-  set_tell_alarm(view, config, account, now);
+  set_tell_alarm(view, account, tell_at);
 }
 
-void tell_recovery(WriteView& view, const Config& config, AccountId account,
-                   const AlertEvent& event, const Rows& ended, UtcTime now) {
+// When a trouble ends, and when that is to be told.
+struct Ending {
+  AlertEvent event;
+  UtcTime now = 0, tell_at = 0;
+};
+
+void tell_recovery(WriteView& view, AccountId account, const Ending& ending, const Rows& ended) {
+  const auto& [event, now, tell_at] = ending;
   const IncidentKey key{account, EventKind::recovered, event.subject,
                         static_cast<std::uint8_t>(event.kind)};
   IncidentRecord record;
@@ -118,7 +124,7 @@ void tell_recovery(WriteView& view, const Config& config, AccountId account,
     }
   }
   view.put_incident(key, record);
-  set_tell_alarm(view, config, account, now);
+  set_tell_alarm(view, account, tell_at);
 }
 
 // The host leaves a row that was not told yet; in one that was it stays, for the recovery.
@@ -135,8 +141,7 @@ bool end_host(IncidentRecord& record, const IncidentHost& about) {
   return true;
 }
 
-void end_rows(WriteView& view, const Config& config, AccountId account, const AlertEvent& event,
-              const Rows& rows, UtcTime now) {
+void end_rows(WriteView& view, AccountId account, const Ending& ending, const Rows& rows) {
   const auto over = [](const auto& row) { return is_over(row.second); };
   if (!std::all_of(rows.begin(), rows.end(), over)) {
     for (const auto& [key, record] : rows) view.put_incident(key, record);
@@ -145,23 +150,27 @@ void end_rows(WriteView& view, const Config& config, AccountId account, const Al
   for (const auto& [key, record] : rows) view.remove_incident(key);
   const bool told = std::any_of(rows.begin(), rows.end(),
                                 [](const auto& row) { return row.second.told_utc != 0; });
-  if (told && !event.quiet && is_told(config, view, account)) {
-    tell_recovery(view, config, account, event, rows, now);
-  }
+  if (told && !ending.event.quiet) tell_recovery(view, account, ending, rows);
 }
 
-void end_incident(WriteView& view, const Config& config, AccountId account, const AlertEvent& event,
-                  const IncidentHost& about, UtcTime now) {
-  Rows rows = view.incidents(account, event.kind, event.subject);
-  if (is_staged(event.kind)) {
+void end_incident(WriteView& view, AccountId account, const Ending& ending,
+                  const IncidentHost& about) {
+  Rows rows = view.incidents(account, ending.event.kind, ending.event.subject);
+  if (is_staged(ending.event.kind)) {
     bool changed = false;
     for (auto& row : rows) changed = end_host(row.second, about) || changed;
-    if (changed) end_rows(view, config, account, event, rows, now);
+    if (changed) end_rows(view, account, ending, rows);
     return;
   }
   for (auto& row : rows) {
-    if (end_host(row.second, about)) end_rows(view, config, account, event, {row}, now);
+    if (end_host(row.second, about)) end_rows(view, account, ending, {row});
   }
+}
+
+void end_quietly(WriteView& view, AccountId account, AlertEvent event, const IncidentHost& about,
+                 UtcTime now) {
+  event.over = event.quiet = true;
+  end_incident(view, account, {event, now, now}, about);
 }
 
 std::string canonical_name(const EndpointRecord& endpoint) {
@@ -201,10 +210,11 @@ bool is_told(const Config& config, const ReadView& view, AccountId id) {
 
 void tell_account(WriteView& view, const Config& config, AccountId account, const AlertEvent& event,
                   const IncidentHost& about, UtcTime now) {
+  const UtcTime tell_at = now + config.notify.gather_s;
   if (event.over) {
-    end_incident(view, config, account, event, about, now);
+    end_incident(view, account, {event, now, tell_at}, about);
   } else if (is_told(config, view, account)) {
-    begin_incident(view, config, account, event, about, now);
+    begin_incident(view, account, event, about, now, tell_at);
   }
 }
 
@@ -233,32 +243,30 @@ void adopt_watch(WriteView& view, const Config& config, AccountId account,
   }
 }
 
-void release_watch(WriteView& view, const Config& config, AccountId account,
-                   const std::string& canonical, const WatchRecord& watch, UtcTime now) {
+void release_watch(WriteView& view, AccountId account, const std::string& canonical,
+                   const WatchRecord& watch, UtcTime now) {
   const AlertState state = view.alert_state(watch.endpoint);
   std::vector<AlertEvent> events = standing(state, watch.endpoint);
-  if (state.leaf) events.push_back({EventKind::renewed, *state.leaf, 0, true, true});
+  if (state.leaf) events.push_back({EventKind::renewed, *state.leaf, 0, false, false});
   if (watch.expected_told && watch.expected) {
-    events.push_back({EventKind::old_certificate, *watch.expected, 0, true, true});
+    events.push_back({EventKind::old_certificate, *watch.expected, 0, false, false});
   }
   const auto endpoint = view.endpoint(watch.endpoint);
   const bool last = endpoint && endpoint->watchers <= 1;
-  for (AlertEvent& event : events) {
-    event.over = event.quiet = true;
-    tell_account(view, config, account, event, {watch.endpoint, canonical, false}, now);
+  for (const AlertEvent& event : events) {
+    end_quietly(view, account, event, {watch.endpoint, canonical, false}, now);
     if (!last || account == kOperatorAccount) continue;
-    tell_account(view, config, kOperatorAccount, event,
-                 {watch.endpoint, canonical_name(*endpoint), false}, now);
+    end_quietly(view, kOperatorAccount, event, {watch.endpoint, canonical_name(*endpoint), false},
+                now);
   }
 }
 
-void drop_expectation(WriteView& view, const Config& config, AccountId account,
-                      const std::string& canonical, WatchRecord& watch, UtcTime now) {
+void drop_expectation(WriteView& view, AccountId account, const std::string& canonical,
+                      WatchRecord& watch, UtcTime now) {
   if (!watch.expected_told || !watch.expected) return;
-  const AlertEvent over{EventKind::old_certificate, *watch.expected, 0, true, true};
-  tell_account(view, config, account, over, {watch.endpoint, canonical, false}, now);
-  if (account != kOperatorAccount) {
-    tell_account(view, config, kOperatorAccount, over, {watch.endpoint, canonical, false}, now);
+  const AlertEvent event{EventKind::old_certificate, *watch.expected, 0, false, false};
+  for (const AccountId told : {account, kOperatorAccount}) {
+    end_quietly(view, told, event, {watch.endpoint, canonical, false}, now);
   }
   watch.expected_told = false;
 }
@@ -316,12 +324,11 @@ void check_silence(WriteView& view, const Config& config, const Alarm& alarm, Ut
   }
 }
 
-void end_silence(WriteView& view, const Config& config, const KeyTag& tag, const KeyRecord& key,
-                 UtcTime now) {
+void end_silence(WriteView& view, const KeyTag& tag, const KeyRecord& key, UtcTime now) {
   if (!key.silence_told) return;
   const AlertEvent event{EventKind::client_silent, subject_of(tag), 0, true, false};
   for (const AccountId account : {key.account, kOperatorAccount}) {
-    tell_account(view, config, account, event, {0, hex(tag), false}, now);
+    end_incident(view, account, {event, now, now}, {0, hex(tag), false});
   }
 }
 

@@ -37,12 +37,12 @@ void tell_account(store::WriteView& view, const Config& config, AccountId accoun
 // its endpoint goes.
 void adopt_watch(store::WriteView& view, const Config& config, AccountId account,
                  const std::string& canonical, const WatchRecord& watch, UtcTime now);
-void release_watch(store::WriteView& view, const Config& config, AccountId account,
-                   const std::string& canonical, const WatchRecord& watch, UtcTime now);
+void release_watch(store::WriteView& view, AccountId account, const std::string& canonical,
+                   const WatchRecord& watch, UtcTime now);
 // The announced leaf of a watch is no longer waited for, as another one is announced. Clears
 // expected_told.
-void drop_expectation(store::WriteView& view, const Config& config, AccountId account,
-                      const std::string& canonical, WatchRecord& watch, UtcTime now);
+void drop_expectation(store::WriteView& view, AccountId account, const std::string& canonical,
+                      WatchRecord& watch, UtcTime now);
 // `now` is when the watch was looked at. Tells an announced leaf that isn't served, and its end;
 // true where the watch has to be stored.
 bool judge_expectation(store::WriteView& view, const Config& config, AccountId account,
@@ -56,8 +56,7 @@ void tell_stalled(store::WriteView& view, const Config& config, bool stalled, Ut
 // An alarm of kind silence has come: the key's account is told, or the alarm is set anew.
 void check_silence(store::WriteView& view, const Config& config, const Alarm& alarm, UtcTime now);
 // The client of a key that was told to be silent is back. `key` as before note_report().
-void end_silence(store::WriteView& view, const Config& config, const KeyTag& tag,
-                 const KeyRecord& key, UtcTime now);
+void end_silence(store::WriteView& view, const KeyTag& tag, const KeyRecord& key, UtcTime now);
 
 // An alarm of kind tell has come: composes what the account's incidents say and puts one delivery
 // per message and channel, with its alarm. What is younger than notify.gather_s waits for its own.

@@ -3,6 +3,7 @@
 // but its own names, and its answer doesn't tell whether the address has an account.
 #include <algorithm>
 
+#include "daemon/alert_book.hpp"
 #include "daemon/service_writes.hpp"
 #include "daemon/source_limits.hpp"
 #include "inventory/client_silence.hpp"
@@ -199,6 +200,7 @@ void put_key(WriteView& view, const KeyRecord& before, const KeyRecord& after) {
 void note_report_of(WriteView& view, KeyRecord& key, UtcTime now) {
   if (key.state != KeyState::active || !is_report(key, now)) return;
   const KeyRecord before = key;
+  end_silence(view, tag_of(key.digest), key, now);
   note_report(key, now);
   put_key(view, before, key);
 }
@@ -237,6 +239,8 @@ Result<Owner> create_owner(Scene& scene, const ApiKey& api_key) {
 void merge_accounts(Scene& scene, AccountId from, AccountId into) {
   const bool settled = load_account(scene.view, into).verified_utc != 0;
   each_watch(scene.view, from, [&](const std::string& canonical, WatchRecord watch) {
+    release_watch(scene.view, from, canonical, watch, scene.now);
+    watch.expected_told = false;
     scene.view.remove_watch(from, canonical);
     if (scene.view.watch(into, canonical)) {
       detach_endpoint(scene, watch);
@@ -245,6 +249,7 @@ void merge_accounts(Scene& scene, AccountId from, AccountId into) {
       wake_watch(scene, into, canonical, watch, 0);
     } else {
       scene.view.put_watch(into, canonical, watch);
+      adopt(scene, into, canonical, watch);
     }
   });
   each_key(scene.view, from, [&](const KeyTag&, KeyRecord key) {
@@ -276,6 +281,8 @@ AccountRecord confirm_claim(Scene& scene, KeyRecord key, const std::string& emai
     each_watch(scene.view, account.id, [&](const std::string& canonical, const WatchRecord& watch) {
       if (watch.resting || watch.trial_until_utc != 0) {
         wake_watch(scene, account.id, canonical, watch, 0);
+      } else {
+        adopt(scene, account.id, canonical, watch);
       }
     });
   }

@@ -6,6 +6,7 @@
 
 #include "daemon/accounts.hpp"
 #include "daemon/administration.hpp"
+#include "daemon/alert_book.hpp"
 #include "daemon/service_writes.hpp"
 #include "inventory/client_silence.hpp"
 #include "pki/digest.hpp"
@@ -35,6 +36,7 @@ struct Belongings {
 
 void remove_names(Scene& scene, AccountId account) {
   each_watch(scene.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
+    release_watch(scene.view, account, canonical, watch, scene.now);
     scene.view.remove_watch(account, canonical);
     detach_endpoint(scene, watch);
   });

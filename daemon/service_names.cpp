@@ -3,6 +3,7 @@
 // them doesn't rest.
 #include <algorithm>
 
+#include "daemon/alert_book.hpp"
 #include "daemon/service_writes.hpp"
 #include "inventory/rollup.hpp"
 #include "pki/certificate_summary.hpp"
@@ -13,14 +14,20 @@ namespace certline::daemon {
 namespace {
 
 // Opens the wait for an announced leaf, unless every address serves it already.
-void expect_leaf(Scene& scene, WatchRecord& watch, EndpointRecord& endpoint, const Sha256& leaf) {
+void expect_leaf(Scene& scene, AccountId account, const std::string& canonical, WatchRecord& watch,
+                 EndpointRecord& endpoint, const Sha256& leaf) {
   if (watch.expected == leaf && watch.expected_met_utc != 0) return;
+  if (watch.expected != leaf) {
+    drop_expectation(scene.view, account, canonical, watch, scene.now);
+  }
   watch.expected = leaf;
   watch.expected_utc = scene.now;
-  watch.expected_told = false;
   const auto addresses = scene.view.addresses(endpoint.id);
   watch.expected_met_utc = serves_everywhere(addresses, leaf) ? scene.now : 0;
-  if (watch.expected_met_utc != 0) return;
+  if (watch.expected_met_utc != 0) {
+    drop_expectation(scene.view, account, canonical, watch, scene.now);
+    return;
+  }
   endpoint.expectation_open = true;
   endpoint.expectation_step = 0;
   endpoint.next_scan_utc = scene.now;
@@ -72,19 +79,26 @@ WatchRecord watch_name(Scene& scene, Owner& owner, const Domain& domain,
                        const std::optional<Sha256>& expected) {
   const std::string canonical = domain.canonical();
   auto watch = scene.view.watch(owner.account.id, canonical);
-  if (!watch) watch = new_watch(scene, owner, domain, starttls);
+  bool begun = !watch;
+  if (begun) watch = new_watch(scene, owner, domain, starttls);
   if (watch->resting) {
     wake_watch(scene, owner.account.id, canonical, *watch, trial_end(scene, owner.account));
     watch = scene.view.watch(owner.account.id, canonical);
   }
   auto endpoint = scene.view.endpoint(watch->endpoint).value();
   if (starttls && *starttls != endpoint.starttls) {
+    release_watch(scene.view, owner.account.id, canonical, *watch, scene.now);
     detach_endpoint(scene, *watch);
+    begun = true;
+    watch->expected_told = false;
     endpoint = attach_endpoint(scene, domain, *starttls);
     watch->endpoint = endpoint.id;
   }
-  if (expected) expect_leaf(scene, *watch, endpoint, *expected);
+  if (expected) {
+    expect_leaf(scene, owner.account.id, canonical, *watch, endpoint, *expected);
+  }
   scene.view.put_watch(owner.account.id, canonical, *watch);
+  if (begun) adopt(scene, owner.account.id, canonical, *watch);
   return *watch;
 }
 
@@ -152,6 +166,11 @@ UtcTime trial_end(const Scene& scene, const AccountRecord& account) {
   return asked && account.verified_utc == 0 ? scene.now + kTrial : 0;
 }
 
+void adopt(Scene& scene, AccountId account, const std::string& canonical,
+           const WatchRecord& watch) {
+  adopt_watch(scene.view, scene.settings.config, account, canonical, watch, scene.now);
+}
+
 void detach_endpoint(Scene& scene, const WatchRecord& watch) {
   auto endpoint = scene.view.endpoint(watch.endpoint);
   if (!endpoint) return;
@@ -187,6 +206,7 @@ void wake_watch(Scene& scene, AccountId account, const std::string& canonical, W
     }
   }
   scene.view.put_watch(account, canonical, watch);
+  adopt(scene, account, canonical, watch);
 }
 
 void give_back_name(store::WriteView& view, const Sha256& added_by) {
@@ -255,6 +275,7 @@ Reply handle(Scene& scene, const RemoveDomain& request) {
   const std::string canonical = request.domain.canonical();
   const auto watch = scene.view.watch(owner->account.id, canonical);
   if (!watch) return unknown_name();
+  release_watch(scene.view, owner->account.id, canonical, *watch, scene.now);
   scene.view.remove_watch(owner->account.id, canonical);
   detach_endpoint(scene, *watch);
   give_back_name(scene.view, watch->added_by);

@@ -99,6 +99,10 @@ void mail_confirmation(Scene& scene, AccountId account, const Sha256& key_hash,
                        const std::string& email);
 
 // Names (service_names.cpp).
+// One more watch of the endpoint, which is made where there is none.
+EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls);
+// Whoever begins to watch a name, or to be told of it, hears what is known of it already.
+void adopt(Scene& scene, AccountId account, const std::string& canonical, const WatchRecord& watch);
 // One watch of the endpoint ends.
 void detach_endpoint(Scene& scene, const WatchRecord& watch);
 void rest_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch);

@@ -130,10 +130,12 @@ Result<std::optional<T>> optionally(std::string_view text, Parse parse) {
   return std::optional<T>(std::move(*value));
 }
 
+template <Key key>
 Result<IpAddress> parse_ip(std::string_view text) {
   const auto address = IpAddress::parse(text);
   if (!address) {
-    return invalid("ip " + quoted(text) + " is no IPv4 or IPv6 address; write it without brackets");
+    return invalid(std::string(kKeys[static_cast<std::size_t>(key)]) + ' ' + quoted(text) +
+                   " is no IPv4 or IPv6 address; write it without brackets");
   }
   return *address;
 }
@@ -199,7 +201,7 @@ Result<Request> build_expiration(const Arguments& args) {
   if (!domain) return domain.error();
   auto key = args.key();
   if (!key) return key.error();
-  const auto ip = optionally<IpAddress>(args.pairs[Key::ip], parse_ip);
+  const auto ip = optionally<IpAddress>(args.pairs[Key::ip], parse_ip<Key::ip>);
   if (!ip) return ip.error();
   const auto wait = optionally<std::uint32_t>(args.pairs[Key::wait], parse_wait);
   if (!wait) return wait.error();
@@ -221,7 +223,7 @@ Result<Request> build_addresses(const Arguments& args) {
   if (!domain) return domain.error();
   auto key = args.key();
   if (!key) return key.error();
-  const auto after = optionally<IpAddress>(args.pairs[Key::after], parse_ip);
+  const auto after = optionally<IpAddress>(args.pairs[Key::after], parse_ip<Key::after>);
   if (!after) return after.error();
   return Request(ListAddresses{std::move(*domain), std::move(*key), *after});
 }

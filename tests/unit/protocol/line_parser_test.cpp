@@ -223,6 +223,10 @@ TEST_CASE("values that make no sense are told apart from malformed lines") {
     INFO(line);
     CHECK(error_of(line).kind == ErrorKind::invalid_value);
   }
+  CHECK_THAT(error_of("command expiration domain a.org ip x" + k).detail,
+             Catch::StartsWith("ip \"x\" is no IPv4"));
+  CHECK_THAT(error_of("command addresses domain a.org after x" + k).detail,
+             Catch::StartsWith("after \"x\" is no IPv4"));
   CHECK(error_of("command add domain a.test" + k).kind == ErrorKind::refused);
   CHECK(parse_line("command add domain a.test" + k, DomainRules{true}));
 }

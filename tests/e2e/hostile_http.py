@@ -95,8 +95,8 @@ def framing(directory):
             check(b"Connection: close" in got, f"{what}: {got}")
         reply = daemon.request(f"command domains apikey {KEY}")
         check(reply.code == 401, f"no name was added, nor the key with it: {reply}")
-        equal(exchange(port, INNER.replace(b"Content-Length", b"Connection: close\r\nContent-Length"))
-              [9:12], b"200", "the same request by itself")
+        alone = INNER.replace(b"Content-Length", b"Connection: close\r\nContent-Length")
+        equal(exchange(port, alone)[9:12], b"200", "the same request by itself")
 
 
 def prober(port):

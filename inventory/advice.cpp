@@ -103,8 +103,10 @@ std::string quoted_behind(std::string_view text, std::string_view mark) {
   const std::size_t at = text.find(mark);
   if (at == std::string_view::npos) return {};
   const std::size_t begin = at + mark.size(), end = text.find('"', begin);
-  return end == std::string_view::npos ? std::string()
-                                       : std::string(text.substr(begin, end - begin));
+  if (end == std::string_view::npos) return {};
+  std::string out(text.substr(begin, end - begin));
+  std::replace(out.begin(), out.end(), '`', '\'');  // it is no command
+  return out;
 }
 
 std::string missing_intermediate(std::string_view detail) {

@@ -129,12 +129,12 @@ void Handshake::step() {
 // Somebody took the wrong port. A line is answered with one that says so; whatever else speaks
 // first gets nothing.
 void Handshake::refuse_plain(std::size_t got) {
+  (void)socket_.read(host_.read_buffer.first(got));  // unread input would reset the answer away
   if (wire_ == Wire::line_tls) {
-    (void)socket_.read(host_.read_buffer.first(got));  // unread input would reset the answer away
     (void)socket_.write(render_line(
         Error{ErrorKind::malformed, "this port takes TLS only; the plain one is another"}));
-    socket_.shut_writing();
   }
+  socket_.shut_writing();
   give_up("not TLS");
 }
 

@@ -19,6 +19,7 @@
 #include <thread>
 
 #include "daemon/notifier.hpp"
+#include "daemon/own_names.hpp"
 #include "daemon/scan_driver.hpp"
 #include "daemon/server.hpp"
 #include "daemon/service.hpp"
@@ -102,6 +103,8 @@ class Process {
   Result<void> load_identity();
   void exchange_identity();
   void watch_identity();
+  void watch_own();
+  scanner::ScannerSettings scanner_settings() const;
   void watch_heartbeat();
   void beat_round();
   void stop(int status);
@@ -123,6 +126,7 @@ class Process {
   std::shared_ptr<pki::Verifier> verifier_;
   std::unique_ptr<TlsFiles> tls_files_;
   TlsIdentityPtr identity_;
+  std::vector<Bound> bound_;
   std::unique_ptr<Server> server_;
   std::unique_ptr<ScanDriver> driver_;
   std::unique_ptr<scanner::Scanner> scanner_;
@@ -159,11 +163,13 @@ Result<void> Process::start() {
     });
   });
   notifier_ = std::make_unique<Notifier>(NotifierParts{*service_}, settings_);
-  const auto bound = server_->start();
+  auto bound = server_->start();
   if (!bound) return bound.error();
+  bound_ = std::move(*bound);
+  watch_own();
   driver_->start();
   notifier_->start();
-  for (const Bound& each : *bound) {
+  for (const Bound& each : bound_) {
     log_.announce("listening", {{"protocol", wire_name(each.wire)}, {"address", each.to_string()}});
   }
   log_.write(LogLevel::info, "ready",
@@ -213,7 +219,7 @@ void Process::reload() {
   settings_ = make_settings(std::move(*config));
   log_.set_level(settings_->config.log.level);
   verifier_->set_trust(*trust);
-  scanner_->reconfigure(settings_->config.scanner_settings());
+  scanner_->reconfigure(scanner_settings());
   driver_->reload(settings_);
   notifier_->reload(settings_);
   server_->reload(settings_);
@@ -251,8 +257,24 @@ void Process::exchange_identity() {
   }
   identity_ = *loaded;
   server_->set_identity(identity_);
+  watch_own();
   log_.write(LogLevel::info, "certificate_loaded",
              {{"sha256", hex(identity_->sha256())}, {"not_after", identity_->not_after()}});
+}
+
+scanner::ScannerSettings Process::scanner_settings() const {
+  auto settings = settings_->config.scanner_settings();
+  settings.own = own_endpoints(identity_.get(), bound_);
+  return settings;
+}
+
+void Process::watch_own() {
+  auto settings = scanner_settings();
+  auto own = settings.own;
+  scanner_->reconfigure(std::move(settings));
+  if (auto job = watch_own_names(*service_, settings_, std::move(own))) {
+    store_->submit(std::move(job));
+  }
 }
 
 void Process::watch_identity() {

@@ -61,6 +61,15 @@ struct Gathering {
   asio::steady_timer wake;
 };
 
+const OwnEndpoint* own_endpoint(const Target& target, const ScannerSettings& settings) {
+  const auto found =
+      std::find_if(settings.own.begin(), settings.own.end(), [&](const OwnEndpoint& own) {
+        return own.port == target.port && own.host == target.host &&
+               target.starttls == Starttls::none;
+      });
+  return found == settings.own.end() ? nullptr : &*found;
+}
+
 std::string cut(std::string text) {
   constexpr std::size_t kDetailBytes = 200;
   if (text.size() > kDetailBytes) text.replace(kDetailBytes - 3, std::string::npos, "...");
@@ -149,7 +158,11 @@ class Worker {
 
   awaitable<void> observe(const Job& job, Observation& out) {
     std::vector<IpAddress> addresses;
-    if (const auto literal = IpAddress::parse(job.target.host)) {
+    const OwnEndpoint* const own = own_endpoint(job.target, *job.settings);
+    if (own != nullptr) {
+      addresses.push_back(own->address);
+      out.resolution = ScanState::ok;
+    } else if (const auto literal = IpAddress::parse(job.target.host)) {
       addresses.push_back(*literal);
       out.resolution = ScanState::ok;
     } else {
@@ -162,7 +175,7 @@ class Worker {
     const auto executor = co_await asio::this_coro::executor;
     const auto gathering = std::make_shared<Gathering>(executor, addresses.size());
     for (std::size_t i = 0; i < addresses.size(); ++i) {
-      spawn(look(job.target, job.settings, addresses[i], gathering, i));
+      spawn(look(job.target, job.settings, addresses[i], own != nullptr, gathering, i));
     }
     while (gathering->outstanding > 0) {
       co_await gathering->wake.async_wait(asio::as_tuple(asio::use_awaitable));
@@ -183,14 +196,15 @@ class Worker {
   }
 
   // One address of a scan, its row at `index`.
-  awaitable<void> look(Target target, Settings settings, IpAddress address,
+  awaitable<void> look(Target target, Settings settings, IpAddress address, bool own,
                        std::shared_ptr<Gathering> gathering, std::size_t index) {
     Judged& judged = gathering->rows[index];
     judged.row.address = address;
     try {
-      if (auto refusal = settings->policy->refusal(address)) {
+      const auto refusal = own ? std::nullopt : settings->policy->refusal(address);
+      if (refusal) {
         judged.row.state = ScanState::policy;
-        judged.row.detail = cut(std::move(*refusal));
+        judged.row.detail = cut(*refusal);
       } else {
         const auto place = co_await shared_.slots.enter(address);
         const ProbeTarget probed{address,     target.port,         target.starttls,

@@ -27,6 +27,13 @@ struct Resolver {
   std::uint16_t port = 53;
 };
 
+// What this host serves itself: reached at its own address, whatever DNS and the policy say.
+struct OwnEndpoint {
+  std::string host;  // as of a Target
+  std::uint16_t port = 443;
+  IpAddress address;
+};
+
 struct ScannerSettings {
   std::vector<Resolver> resolvers;  // empty: the system's
   std::shared_ptr<const AddressPolicy> policy;
@@ -35,6 +42,7 @@ struct ScannerSettings {
   unsigned threads = 0;                        // 0: one per core
   unsigned per_address = 4;                    // probes of one address at once
   std::string ehlo_name = "certline.invalid";  // how a STARTTLS dialogue introduces itself
+  std::vector<OwnEndpoint> own;                // TLS from the first byte
 };
 
 class Scanner {

@@ -1,0 +1,129 @@
+// The operator's watches are written anew at each start and with each certificate, so that they are
+// always those of what is served: names that a new certificate leaves out are no longer watched.
+#include "daemon/own_names.hpp"
+
+#include <algorithm>
+
+#include "daemon/service_writes.hpp"
+
+namespace certline::daemon {
+namespace {
+
+// Special names, too: whatever the certificate says is what clients of this daemon use.
+constexpr DomainRules kAnyName{true};
+
+std::string with_port(const std::string& name, std::uint16_t port) {
+  const bool v6 = name.find(':') != name.npos;
+  return (v6 ? "[" + name + "]" : name) + ":" + std::to_string(port);
+}
+
+// A listener of every address is reached by loopback.
+IpAddress reachable(const IpAddress& listening) {
+  static const IpAddress kEveryV6{}, kLoopbackV6 = *IpAddress::parse("::1");
+  if (listening == kEveryV6) return kLoopbackV6;
+  if (listening == IpAddress::v4(0)) return IpAddress::v4(0x7f000001);
+  return listening;
+}
+
+class OwnNamesJob final : public store::WriteJob {
+ public:
+  OwnNamesJob(const Service& service, SettingsPtr settings, std::vector<scanner::OwnEndpoint> own)
+      : service_(service),
+        settings_(std::move(settings)),
+        own_(std::move(own)),
+        draws_(service.parts().entropy) {}
+
+  void apply(store::WriteView& view) override {
+    draws_.rewind();
+    Scene scene{view,           service_, *settings_,   caller_,
+                service_.now(), draws_,   refusal_row_, "daemon"};
+    keep_account(scene);
+    std::vector<std::string> wanted;
+    for (const scanner::OwnEndpoint& own : own_) {
+      const auto domain = Domain::parse(with_port(own.host, own.port), kAnyName);
+      if (!domain) continue;
+      watch(scene, *domain);
+      wanted.push_back(domain->canonical());
+    }
+    each_watch(view, kOperatorAccount, [&](const std::string& name, const WatchRecord& watch) {
+      if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return;
+      view.remove_watch(kOperatorAccount, name);
+      detach_endpoint(scene, watch);
+      audit(scene, "unwatch-own", kOperatorAccount, name);
+    });
+    due_changed_ = scene.due_changed;
+  }
+
+  void done(store::CommitOutcome outcome) override {
+    if (outcome != store::CommitOutcome::committed) {
+      (void)service_.commit_error(outcome);  // which says so in the log
+    } else if (due_changed_) {
+      service_.due_changed();
+    }
+  }
+
+ private:
+  static void keep_account(Scene& scene) {
+    if (scene.view.account(kOperatorAccount)) return;
+    AccountRecord account;
+    account.id = kOperatorAccount;
+    account.created_utc = account.verified_utc = scene.now;
+    scene.view.put_account(account);
+  }
+
+  static void watch(Scene& scene, const Domain& domain) {
+    const std::string name = domain.canonical();
+    if (const auto known = scene.view.watch(kOperatorAccount, name)) {
+      auto endpoint = scene.view.endpoint(known->endpoint).value();
+      endpoint.next_scan_utc = scene.now;
+      scene.view.put_endpoint(endpoint);
+    } else {
+      WatchRecord fresh;
+      fresh.id = scene.draws.uuid();
+      fresh.created_utc = scene.now;
+      fresh.endpoint = attach_endpoint(scene, domain, Starttls::none).id;
+      scene.view.put_watch(kOperatorAccount, name, fresh);
+      audit(scene, "watch-own", kOperatorAccount, name);
+    }
+    scene.due_changed = true;
+  }
+
+  const Service& service_;
+  const SettingsPtr settings_;
+  const std::vector<scanner::OwnEndpoint> own_;
+  const Caller caller_{IpAddress::v4(0x7f000001)};
+  Draws draws_;
+  std::optional<std::optional<std::uint64_t>> refusal_row_;
+  bool due_changed_ = false;
+};
+
+}  // namespace
+
+std::vector<scanner::OwnEndpoint> own_endpoints(const TlsIdentity* identity,
+                                                const std::vector<Bound>& bound) {
+  std::vector<scanner::OwnEndpoint> all;
+  if (identity == nullptr) return all;
+  for (const Bound& port : bound) {
+    if (!is_tls(port.wire)) continue;
+    for (const std::string& name : identity->names()) {
+      const auto domain = Domain::parse(with_port(name, port.address.port), kAnyName);
+      if (!domain) continue;
+      const auto same = [&](const scanner::OwnEndpoint& known) {
+        return known.host == domain->host() && known.port == domain->port();
+      };
+      if (std::any_of(all.begin(), all.end(), same)) continue;
+      all.push_back({domain->host(), domain->port(), reachable(port.address.address)});
+    }
+  }
+  return all;
+}
+
+std::unique_ptr<store::WriteJob> watch_own_names(const Service& service, SettingsPtr settings,
+                                                 std::vector<scanner::OwnEndpoint> own) {
+  if (own.empty() && service.parts().store.read().watches(kOperatorAccount, "", 1).empty()) {
+    return nullptr;
+  }
+  return std::make_unique<OwnNamesJob>(service, std::move(settings), std::move(own));
+}
+
+}  // namespace certline::daemon

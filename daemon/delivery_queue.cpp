@@ -66,7 +66,6 @@ std::vector<std::uint64_t> DeliveryQueue::too_old(const Channel& channel, UtcTim
 DeliveryQueue::Next DeliveryQueue::ended(std::uint64_t id, Ending ending, UtcTime now) {
   Channel& channel = channels_[channels_of_.at(id)];
   Waiting& waiting = channel.waiting.at(id);
-  channel.busy = false;
   if (ending == Ending::stopped) return {false, false, now, {}};
   const UtcTime last = waiting.created + kDeliveryLifetime;
   if (ending == Ending::nobody) {
@@ -90,6 +89,10 @@ DeliveryQueue::Next DeliveryQueue::ended(std::uint64_t id, Ending ending, UtcTim
   }
   waiting.not_before = std::min(now + pause_after(waiting.attempts), last);
   return {false, false, waiting.not_before, {}};
+}
+
+void DeliveryQueue::release(const std::string& channel) {
+  channels_[channel].busy = false;
 }
 
 void DeliveryQueue::vanished(std::uint64_t id) {

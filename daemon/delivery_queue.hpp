@@ -31,7 +31,7 @@ class DeliveryQueue {
   bool knows(std::uint64_t id) const { return channels_of_.contains(id); }
   void add(const std::string& channel, std::uint64_t id, UtcTime created, std::uint16_t attempts);
 
-  // What is to be tried now; each is under way until ended() or vanished().
+  // What is to be tried now; its channel is busy until release() or vanished().
   std::vector<std::pair<std::string, std::uint64_t>> begin(UtcTime now);
 
   struct Next {
@@ -41,6 +41,8 @@ class DeliveryQueue {
     std::vector<std::uint64_t> late;  // others that waited behind it for too long: dead as well
   };
   Next ended(std::uint64_t id, Ending ending, UtcTime now);
+  // What ended is written: so that a crash has one message repeated by each channel, and no more.
+  void release(const std::string& channel);
   void vanished(std::uint64_t id);  // it is no longer in the store
 
   std::optional<UtcTime> next_time(UtcTime now) const;  // when begin() will have something

@@ -204,7 +204,8 @@ std::string plain_text(const Message& m, UtcTime now) {
   if (m.more_hosts > 0) out += "\n" + more_text(m) + "\n";
   if (!has_footer(m)) return out;
   out += "\n-- \n" + wrapped(footer(m, now), "", kMailColumns);
-  if (!m.unsubscribe.empty()) out += "No more of these: " + clean_text(m.unsubscribe, false) + "\n";
+  if (!m.unsubscribe.empty())
+    out += "No more of these:\n" + clean_text(m.unsubscribe, false) + "\n";
   return out;
 }
 

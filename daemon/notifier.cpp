@@ -55,7 +55,7 @@ struct Notifier::Impl : std::enable_shared_from_this<Impl> {
   void hand_over(const store::ReadView& view);
   void send(const std::string& channel, const DeliveryRecord& delivery, Message message);
   void ended(const std::string& channel, std::uint64_t id, const Handover& handover);
-  void save(Attempt attempt);
+  void save(Attempt attempt, std::function<void()> then);
   void sweep(std::shared_ptr<AccountId> after);
   void check_scans(const store::ReadView& view);
   void submit(JobPtr job);
@@ -231,7 +231,7 @@ void Notifier::Impl::send(const std::string& channel, const DeliveryRecord& deli
 
 void Notifier::Impl::ended(const std::string& channel, std::uint64_t id, const Handover& handover) {
   const DeliveryQueue::Next next = queue.ended(id, handover.ending, now);
-  if (handover.ending == Ending::stopped) return;
+  if (handover.ending == Ending::stopped) return queue.release(channel);
   const bool delivered = handover.ending == Ending::delivered;
   if (!delivered) {
     log().write_limited(next.dead ? LogLevel::error : LogLevel::warning,
@@ -240,13 +240,16 @@ void Notifier::Impl::ended(const std::string& channel, std::uint64_t id, const H
                          {"delivery", static_cast<std::int64_t>(id)},
                          {"why", handover.detail}});
   }
-  save({id, delivered, next.dead, next.at, handover.detail});
-  for (const std::uint64_t late : next.late) save({late, false, true, 0, handover.detail});
+  for (const std::uint64_t late : next.late) save({late, false, true, 0, handover.detail}, {});
+  save({id, delivered, next.dead, next.at, handover.detail},
+       [this, channel] { queue.release(channel); });
 }
 
-void Notifier::Impl::save(Attempt attempt) {
+// `then` is called whatever the outcome: a full store must not hold up a channel.
+void Notifier::Impl::save(Attempt attempt, std::function<void()> then) {
   if (attempt.delivered || attempt.dead) settling.insert(attempt.id);
-  auto done = [this, attempt](store::CommitOutcome outcome) {
+  auto done = [this, attempt, then = std::move(then)](store::CommitOutcome outcome) {
+    if (then) then();
     if (outcome == store::CommitOutcome::committed) {
       settling.erase(attempt.id);
       return;
@@ -290,7 +293,7 @@ bool Notifier::Impl::turn(UtcTime at) {
     const store::ReadView view = store().read();
     if (!loaded) load(view);
     while (!unsaved.empty() && unsaved.begin()->first <= now) {
-      save(unsaved.extract(unsaved.begin()).mapped());
+      save(unsaved.extract(unsaved.begin()).mapped(), {});
     }
     hear_alarms(view);
     hand_over(view);

@@ -117,7 +117,7 @@ TEST_CASE("plain text fits a terminal and says all there is") {
        {"old certificate still served: www.example.org\n", "subject  CN=www.example.org",
         "expires  2027-01-19 08:00 UTC, in 4 days", "address  192.0.2.1, 2001:db8::1",
         "seen     2027-01-15 07:50 UTC, 10 minutes ago", "to do    systemctl reload nginx",
-        "and 2 more hosts", "data 10 minutes old", "No more of these: https://certline"}) {
+        "and 2 more hosts", "data 10 minutes old", "No more of these:\nhttps://certline"}) {
     INFO(mail.text);
     CHECK(has(mail.text, part));
   }

@@ -154,8 +154,7 @@ void WriteView::remove_key(const KeyTag& tag) {
 
 void WriteView::put_account(const AccountRecord& record) {
   const auto before = account(record.id);
-  if (before && !before->email.empty() && before->email != record.email)
-    impl_->remove(Table::emails, email_key(before->email).view());
+  if (before && before->email != record.email) forget_email(*before);
   if (before && !before->claimed_email.empty() && before->claimed_email != record.claimed_email)
     impl_->remove(Table::claims, claim_key(before->claimed_email, record.id).view());
   if (!record.email.empty())
@@ -165,10 +164,16 @@ void WriteView::put_account(const AccountRecord& record) {
   impl_->put(Table::accounts, account_key(record.id), encode(record));
 }
 
+// Unless another account has it by now.
+void WriteView::forget_email(const AccountRecord& account) {
+  if (account.email.empty() || account_by_email(account.email) != account.id) return;
+  impl_->remove(Table::emails, email_key(account.email).view());
+}
+
 void WriteView::remove_account(AccountId id) {
   const auto before = account(id);
   if (!before) return;
-  if (!before->email.empty()) impl_->remove(Table::emails, email_key(before->email).view());
+  forget_email(*before);
   if (!before->claimed_email.empty())
     impl_->remove(Table::claims, claim_key(before->claimed_email, id).view());
   impl_->remove(Table::accounts, account_key(id).view());

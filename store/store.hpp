@@ -152,6 +152,7 @@ class WriteView : public ReadView {
   friend class Store;
   using ReadView::ReadView;
   void count(const std::vector<Sha256>& before, const std::vector<Sha256>& after);
+  void forget_email(const AccountRecord& account);
   void trim_history(EndpointId endpoint, const IpAddress& address);
   void settle_certificates();  // at the end of each job
 };

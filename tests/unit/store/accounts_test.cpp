@@ -138,6 +138,23 @@ TEST_CASE("accounts in pages; claims follow the claimed address") {
   CHECK(store->read().counts().accounts == 3);
 }
 
+TEST_CASE("an address that another account took over stays that one's") {
+  const Scratch scratch;
+  const auto store = open(scratch);
+  const auto owner = [&] { return store->read().account_by_email("a@example.org"); };
+  write(store, [](WriteView& view) {
+    view.put_account(plain_account(1, "a@example.org"));
+    view.put_account(plain_account(2, "a@example.org"));
+    view.put_account(plain_account(3, "a@example.org"));
+    view.remove_account(1);
+  });
+  CHECK(owner() == 3);
+  write(store, [](WriteView& view) { view.put_account(plain_account(2, "")); });
+  CHECK(owner() == 3);
+  write(store, [](WriteView& view) { view.remove_account(3); });
+  CHECK_FALSE(owner());
+}
+
 TEST_CASE("tokens are found by their hash until they are removed") {
   const Scratch scratch;
   const auto store = open(scratch);

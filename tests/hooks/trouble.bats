@@ -22,6 +22,7 @@ b.example.org $sha256" ]
   lineage=$here/live/two certificate c.example.org
   lineage=$here/live/two run --separate-stderr deploy
   [ "$status" = 0 ]
+  echo "$stderr"
   [ -z "$stderr" ]
   [ "$(adds | sort | cut -d' ' -f1)" = "a.example.org
 b.example.org
@@ -92,12 +93,14 @@ seen" ]
   mkdir -p "$state/lock" "$state/run.$$.x"
   bash -c "echo \$\$ >'$state/lock/owner'"
   run --separate-stderr deploy
+  echo "$stderr"
   [ -z "$stderr" ]
   [ "$(adds)" = "a.example.org sha256 $sha256" ]
   [ ! -e "$state/lock" ]
   mkdir "$state/lock"
   touch -d '2 minutes ago' "$state/lock"
   run --separate-stderr deploy
+  echo "$stderr"
   [ -z "$stderr" ]
   [ "$(adds | wc -l)" = 2 ]
 }

@@ -197,6 +197,7 @@ TEST_CASE("a slow channel delays nobody else") {
   takers.say("slow", Ending::delivered);
   REQUIRE(takers.wait_taken(13));
   notifier.stop();
+  fixture.settle();
   CHECK(deliveries(fixture).empty());
 }
 

@@ -1,5 +1,5 @@
-"""A mail server that keeps what it gets: postfix delivers to a Maildir, and takes mail only over TLS
-from whoever logs in, which dovecot checks."""
+"""A mail server that keeps what it gets: postfix delivers to a Maildir, and takes mail only over
+TLS from whoever logs in, which dovecot checks."""
 
 import contextlib
 import email

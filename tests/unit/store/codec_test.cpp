@@ -133,6 +133,7 @@ TEST_CASE("every field of the later records survives") {
   CHECK(account.mail_off);
   CHECK(account.digest == Digest::weekly);
   CHECK(account.digest_utc == 4);
+  CHECK(account.mailed_utc == 5);
   CHECK_FALSE(returned(plain_account(1, "")).digest);
   auto off = sample_account();
   off.digest = Digest::off;

@@ -149,6 +149,7 @@ inline AccountRecord sample_account(AccountId id = 5) {
   r.digest = Digest::weekly;
   r.digest_utc = 4;
   r.mailed_utc = 5;
+  r.mailed_utc = 5;
   return r;
 }
 

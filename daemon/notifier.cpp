@@ -80,6 +80,7 @@ struct Notifier::Impl : std::enable_shared_from_this<Impl> {
   SettingsPtr current;  // likewise
   DeliveryQueue queue{kMailsPerMinute, kOthersPerMinute};
   bool loaded = false;
+  bool stopped = false;     // then the store may be gone
   std::size_t jobs = 0;     // submitted and not heard of
   std::size_t errands = 0;  // of the channels, likewise
   std::set<Alarm> begun;
@@ -368,6 +369,7 @@ void Notifier::start() {
 }
 
 void Notifier::stop() {
+  if (impl_->stopped) return;
   {
     const std::lock_guard lock(impl_->mutex);
     impl_->ending = true;
@@ -387,6 +389,7 @@ void Notifier::stop() {
   impl_->cancelled = true;
   impl_->couriers.clear();
   impl_->hear_news();
+  impl_->stopped = true;
 }
 
 void Notifier::kick() {

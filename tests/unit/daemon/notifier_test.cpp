@@ -351,6 +351,40 @@ TEST_CASE("scans that stand still are told once, and that they go on") {
   CHECK(takers.taken()[1].about == EventKind::scanner_stalled);
 }
 
+TEST_CASE("a client that falls silent is told, and that it is back") {
+  ServiceFixture fixture(with_channels({webhook("a", "http://127.0.0.1:9/")}));
+  Takers takers;
+  takers.say("a", Ending::delivered);
+  Notifier notifier(parts(fixture, takers), fixture.settings);
+  const std::string report = "command add domain www.example.org apikey " + kKey;
+  for (int day = 0; day < 5; ++day) {
+    fixture.time = kStart + day * 86'400;
+    fixture.gauges.last_scan_utc = fixture.time.load();
+    REQUIRE(fixture.code(report) == 200);
+    fixture.settle();
+    notifier.run_due(fixture.time);
+  }
+  CHECK(takers.taken().empty());
+  const auto days = [&](int from, int to) {
+    for (int day = from; day <= to; ++day) {
+      fixture.time = kStart + day * 86'400 + 60;
+      fixture.gauges.last_scan_utc = fixture.time.load();
+      notifier.run_due(fixture.time);
+    }
+  };
+  days(5, 6);
+  CHECK(takers.taken().empty());
+  days(7, 20);
+  REQUIRE(takers.taken().size() == 1);
+  CHECK(takers.taken()[0].event == EventKind::client_silent);
+  REQUIRE(fixture.code(report) == 200);
+  fixture.settle();
+  days(20, 21);
+  REQUIRE(takers.taken().size() == 2);
+  CHECK(takers.taken()[1].event == EventKind::recovered);
+  CHECK(takers.taken()[1].about == EventKind::client_silent);
+}
+
 TEST_CASE("another configuration counts for what is sent later") {
   const HttpReceiver receiver([](const Received&) { return http_answer(200); });
   ServiceFixture fixture(with_channels({webhook("a", "http://127.0.0.1:1/")}));

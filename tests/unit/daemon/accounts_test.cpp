@@ -241,6 +241,38 @@ TEST_CASE("names of an account that isn't verified are on trial, rest, and wake"
   }
 }
 
+TEST_CASE("a trial ends by what scans see") {
+  AccountsFixture f;
+  const auto scan = [&](const std::string& name) {
+    f.observe(name, 443, Starttls::none,
+              f.seen({f.address("192.0.2.1", ScanState::wrong_host, "leaf")}));
+  };
+  REQUIRE(f.claim(kOwner, kKey) == 200);
+  REQUIRE(f.add("a.example.org", kKey) == 200);
+  REQUIRE(f.add("b.example.org", kKey) == 200);
+  REQUIRE(f.code("command add domain b.example.org apikey " + kKey + " sha256 " +
+                 hex(pki::sha256("leaf"))) == 200);
+  f.time += kDay - 1;
+  scan("a.example.org");
+  scan("b.example.org");
+  CHECK_FALSE(f.watch("a.example.org", kKey).resting);
+  CHECK(f.watch("b.example.org", kKey).trial_until_utc == 0);
+  f.time += 1;
+  scan("a.example.org");
+  CHECK(f.expiration("a.example.org", kKey).problem == "resting");
+  CHECK(f.endpoint("a.example.org", kKey).resting == 1);
+  f.time += 10 * kDay;
+  CHECK_FALSE(f.is_due("a.example.org", kKey));
+  CHECK(f.is_due("b.example.org", kKey));
+  REQUIRE(f.confirm(f.token("confirm")) == 404);  // its week is over
+  f.time += kDay;
+  REQUIRE(f.claim(kOwner, kKey) == 200);  // a new mail
+  REQUIRE(f.confirm(f.token("confirm")) == 200);
+  CHECK(f.is_due("a.example.org", kKey));
+  scan("a.example.org");
+  CHECK(f.expiration("a.example.org", kKey).problem == "wrong_host");
+}
+
 TEST_CASE("keys of an address that nobody confirms are limited") {
   Config config = confirming();
   config.accounts.unconfirmed_keys = 3;

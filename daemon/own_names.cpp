@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "daemon/alert_book.hpp"
 #include "daemon/service_writes.hpp"
 
 namespace certline::daemon {
@@ -47,6 +48,7 @@ class OwnNamesJob final : public store::WriteJob {
     }
     each_watch(view, kOperatorAccount, [&](const std::string& name, const WatchRecord& watch) {
       if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return;
+      release_watch(view, kOperatorAccount, name, watch, scene.now);
       view.remove_watch(kOperatorAccount, name);
       detach_endpoint(scene, watch);
       audit(scene, "unwatch-own", kOperatorAccount, name);

@@ -42,10 +42,7 @@ class Judge {
         partial_(trouble_.down > 0 && state.network_told == EventKind::test),
         hasty_(endpoint.expectation_open && endpoint.expectation_step < kHastyScans) {
     // Rows of an earlier scan say nothing new, but are better than nothing.
-    if (no_look(endpoint.problem) && state.leaf) return;
-    for (const AddressRecord& address : addresses) {
-      if (!address.chain.empty()) seen_.push_back(&address);
-    }
+    if (!no_look(endpoint.problem) || !state.leaf) collect(addresses);
   }
 
   std::vector<AlertEvent> run(bool outage) {
@@ -60,6 +57,12 @@ class Judge {
   }
 
  private:
+  void collect(std::span<const AddressRecord> addresses) {
+    for (const AddressRecord& address : addresses) {
+      if (!address.chain.empty()) seen_.push_back(&address);
+    }
+  }
+
   void begin(EventKind kind, const Subject& subject, std::uint8_t stage = 0) {
     events_.push_back({kind, subject, stage, false, false});
   }

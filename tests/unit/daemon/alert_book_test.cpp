@@ -403,6 +403,45 @@ TEST_CASE("The daemon's own troubles reach the operator, each once") {
   CHECK(kinds(f.told()) == Kinds{{EventKind::scanner_stalled, 1}});
 }
 
+TEST_CASE("When the daemon's own network is out, that is the only message") {
+  constexpr int kNames = 25;
+  AlertFixture f;
+  OutageBook book;
+  const Random random = [] { return std::uint64_t{1} << 63; };
+  for (int n = 0; n < kNames; ++n) f.add(name_of(n));
+  // As the driver does it: the scan's write first, what it says of the network once committed.
+  const auto scan_all = [&](ScanState state) {
+    for (int n = 0; n < kNames; ++n) {
+      std::optional<bool> told;
+      std::optional<ScanHint> hint;
+      EndpointId id = 0;
+      f.write([&](store::WriteView& view) {
+        id = view.endpoint_id(name_of(n), 443, Starttls::none).value();
+        told = tell_outage_change(view, book, f.settings->config, f.time);
+        const std::string leaf = state == ScanState::ok ? "leaf" : "";
+        hint = apply_scan(view, id, {name_of(n), 443, Starttls::none},
+                          f.seen({f.address("192.0.2.1", state, leaf)}),
+                          {f.settings->config, f.time, random, book.watch.outage()});
+      });
+      book.told = told;
+      REQUIRE(hint);
+      book.watch.note(id, hint->failed, f.time);
+    }
+    f.time += 300;
+  };
+  scan_all(ScanState::ok);
+  CHECK(f.told().empty());
+  f.time += kDay;
+  for (int round = 0; round < 5; ++round) scan_all(ScanState::unreachable);
+  CHECK(kinds(f.told()) == Kinds{{EventKind::mass_outage, 1}});
+  for (int round = 0; round < 2; ++round) scan_all(ScanState::ok);
+  const auto sent = f.told();
+  REQUIRE(sent.size() == 1);
+  CHECK(sent[0].message.event == EventKind::recovered);
+  CHECK(sent[0].message.about == EventKind::mass_outage);
+  CHECK(f.incidents() == 0);
+}
+
 TEST_CASE("Without anywhere to send to, nothing is kept for it") {
   AlertFixture f(told_config({}));
   f.add(name_of(1));

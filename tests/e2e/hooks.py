@@ -19,7 +19,7 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 from harness import (ROOT, Authority, Certificate, Daemon, Server, check, equal, free_port,
-                     loopback_config, main, need_root, run)
+                     loopback_config, main, need_root, run, s_server)
 from real_servers import dnsmasq, nginx
 
 HOOKS = ROOT / "hooks"
@@ -43,7 +43,7 @@ class Pebble(Server):
             "httpPort": free_port(), "tlsPort": free_port(), "ocspResponderURL": ""}}))
         super().__init__(["pebble", "-config", config], port, env={
             **os.environ, "PEBBLE_VA_ALWAYS_VALID": "1", "PEBBLE_VA_NOSLEEP": "1",
-            "PEBBLE_WFE_NONCEREJECT": "0"})
+            "PEBBLE_WFE_NONCEREJECT": "0", "PEBBLE_AUTHZREUSE": "0"})
         self.url = f"https://127.0.0.1:{port}/dir"
         self.certificate = directory / "issued_by.pem"  # as an Authority has it
         trusting = ssl.create_default_context(cafile=self.web.certificate)
@@ -137,6 +137,7 @@ def certbot(directory):
             (hooks / kind).mkdir(parents=True)
         deploy, post = hooks / "deploy/zz-certline-deploy", hooks / "post/zz-certline-post"
         shutil.copy(HOOKS / "certbot/certline-deploy", deploy)
+        (hooks / "keychest_apikey").write_text(EMAIL + "\n")  # certbot 2.1 keeps no address
 
         def run_certbot(verb, *more, status=0):
             return site.call("certbot", verb, "--config-dir", config, "--work-dir",
@@ -180,17 +181,20 @@ def certbot(directory):
 
 
 def one_of_two_fails(site, directory, hooks, post, run_certbot, renew, names):
-    """b's webroot is gone. With the post hook it is that one which tells what is served."""
+    """b's webroot is a file. With the post hook it is that one which tells what is served."""
     a, b = names
     shutil.copy(HOOKS / "certbot/certline-post", post)
-    (directory / f"web.{b}").rmdir()
+    root = directory / f"web.{b}"
+    shutil.rmtree(root)
+    root.touch()
     said = run_certbot(*renew, status=1)
     says(said, f"{b}:{site.port}: renewal failed; ",
          f"{a}:{site.port}: 2 of 3 addresses serve the new certificate; 127.0.0.4 still the old")
     check(f"{a}:{site.port}: renewal failed" not in said, f"only {b} failed:\n{said}")
     # A post hook alone finds out by itself what was renewed.
     (hooks / "deploy/zz-certline-deploy").unlink()
-    (directory / f"web.{b}").mkdir()
+    root.unlink()
+    root.mkdir()
     sha256 = Certificate(directory / f"letsencrypt/live/{b}/cert.pem", "").sha256
     said = run_certbot("renew", "--force-renewal", "--no-random-sleep-on-renew", "--cert-name", b)
     says(said, f"{b}:{site.port}: 0 of 3 addresses serve the new certificate")
@@ -236,8 +240,9 @@ HOOK={script}
         command = ["dehydrated", "-f", directory / "config"]
         site.call(*command, "--register", "--accept-terms")
         certs = directory / "certs" / name
-        prove(site, name, lambda: site.call(*command, "-c"), lambda: site.call(*command, "-c", "-x"),
-              Certificate(certs / "fullchain.pem", certs / "privkey.pem"))
+        prove(site, name, lambda: site.call(*command, "-c"),
+              lambda: site.call(*command, "-c", "-x"), Certificate(
+                  certs / "fullchain.pem", certs / "privkey.pem"))
         equal(site.daemon.request(f"command user apikey {site.key}").data, EMAIL, "whose names")
 
 
@@ -307,6 +312,26 @@ def acme_sh(directory):
         equal(site.daemon.request(f"command user apikey {site.key}").data, EMAIL, "whose names")
 
 
+def tls(directory):
+    """The daemon's own TLS port: trusted with its root, else the names wait."""
+    authority = Authority(directory / "ca")
+    own = authority.issue(["127.0.0.1"])
+    with s_server(own) as server, Daemon(directory, loopback_config(
+            authority, f'[tls]\ncertificate = "{own.chain}"\nkey = "{own.key}"\n')) as daemon:
+        environment = {"PATH": PATH, "CERTLINE_PORT": str(daemon.port_of("line-tls")),
+                       "CERTLINE_STATE": str(directory / "state"), "CERTLINE_TLS": "1",
+                       "CERTLINE_CONF": "/nonexistent"}
+        name = f"127.0.0.1:{server.port}"
+        done = subprocess.run([HOOKS / "certline", "check", name], env=environment, text=True,
+                              capture_output=True, timeout=60)
+        check(done.returncode == 3 and "the certificate of 127.0.0.1 isn't trusted" in done.stdout,
+              f"without its root: {done}")
+        environment["CERTLINE_CA"] = str(authority.certificate)
+        for shell in ("bash", "dash", "ksh93"):
+            says(run(shell, HOOKS / "certline", "check", name, env=environment),
+                 f"CERTLINE OK - {name}: ", "problem none, 1 addresses | days_left=89;28;0")
+
+
 def speed(directory):
     """The best of some runs: 150 ms for one name, a second for a hundred, nobody waiting for what
     is served."""
@@ -334,4 +359,4 @@ def speed(directory):
 
 
 need_root()  # uacme's view of the system's roots
-main(certbot, dehydrated, lego, uacme, acme_sh, speed)
+main(certbot, dehydrated, lego, uacme, acme_sh, tls, speed)

@@ -156,8 +156,15 @@ unreachable (timeout); 2001:db8::1 not looked at yet; 192.0.2.3 expired" ]
   sed -i 's/^email_of_this_copy=.*/email_of_this_copy=copy@b.example/' "$hook"
   [ "$(said)" = copy@b.example ]
   [ "$(CERTLINE_EMAIL=hand@b.example said)" = hand@b.example ]
-  echo '{"body": {"contact": []}, "uri": "x"}' >"$account/regr.json"
+  echo '{"body": {}, "uri": "x"}' >"$account/regr.json"
+  echo '{"creation_host": "h", "register_to_eff": "eff@b.example"}' >"$account/meta.json"
+  [ "$(said)" = copy@b.example ]
   sed -i 's/^email_of_this_copy=.*/email_of_this_copy=/' "$hook"
+  [ "$(said)" = eff@b.example ]
+  rm "$account/meta.json"
+  echo 'email = ini@b.example' >"$config/cli.ini"
+  [ "$(said)" = ini@b.example ]
+  rm "$config/cli.ini"
   [ "$(CERTLINE_EMAIL='no address' said)" = file@b.example ]
 }
 

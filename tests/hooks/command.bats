@@ -69,6 +69,7 @@ bücher.example.org" ]
   run "$hook" add
   [ "$status" = 2 ]
   run "$hook" add 'a b' good.example.org
+  [ "$status" = 3 ]
   [[ "$output" = *"refused as a name: 'a b'"* ]]
   CERTLINE_PORT=1 run "$hook" add later.example.org
   [ "$status" = 3 ]

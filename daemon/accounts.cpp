@@ -74,7 +74,7 @@ Result<AccountRecord> find_account(const store::ReadView& view, const AccountNam
       if (!waiting.empty()) id = waiting.front();
     }
   }
-  if (!id) return unknown;
+  if (!id || *id == kOperatorAccount) return unknown;  // the daemon's own is nobody's to change
   auto account = view.account(*id);
   return account ? Result<AccountRecord>(std::move(*account)) : unknown;
 }

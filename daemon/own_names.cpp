@@ -122,8 +122,11 @@ std::vector<scanner::OwnEndpoint> own_endpoints(const TlsIdentity* identity,
 
 std::unique_ptr<store::WriteJob> watch_own_names(const Service& service, SettingsPtr settings,
                                                  std::vector<scanner::OwnEndpoint> own) {
-  if (own.empty() && service.parts().store.read().watches(kOperatorAccount, "", 1).empty()) {
-    return nullptr;
+  try {
+    const bool ever = service.parts().store.read().account(kOperatorAccount).has_value();
+    if (own.empty() && !ever) return nullptr;
+  } catch (const store::CorruptValue&) {
+    // The job comes upon it as well, and fails alone; the daemon serves what is sound.
   }
   return std::make_unique<OwnNamesJob>(service, std::move(settings), std::move(own));
 }

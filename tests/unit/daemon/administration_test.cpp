@@ -83,6 +83,7 @@ TEST_CASE("accounts and keys are listed page by page") {
   CHECK(f.administrate("command keys account 2 after " + tag(kOther)) ==
         "status ok 200 0 keys; no more follow\n");
   CHECK(f.administrate("command keys account 77").starts_with("status error 404"));
+  CHECK(f.administrate("command delete account 0").starts_with("status error 404"));
   CHECK(f.administrate("command keys account nobody@example.org").starts_with("status error 404"));
 
   for (int i = 0; i < 40; ++i) {

@@ -4,6 +4,7 @@
 // as a connection; only what has memory of OpenSSL's counts as a handshake.
 #include "daemon/handshake.hpp"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -94,6 +95,8 @@ void Handshake::await_bytes(std::size_t needed) {
     awaited_ = needed;
     return wake_from(static_cast<int>(needed));
   }
+  pollfd gone{socket_.descriptor(), POLLRDHUP, 0};
+  if (::poll(&gone, 1, 0) > 0) return close();
   set_interest({});
   set_timer(std::min(deadline_, Clock::now() + kLookAgain));
 }

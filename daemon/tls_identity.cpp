@@ -97,14 +97,15 @@ Result<TlsIdentityPtr> TlsIdentity::load(const std::string& certificate, const s
   if (context == nullptr || !set_up(context)) {
     return Error{ErrorKind::unavailable, "TLS cannot be set up: " + openssl_reason("no memory")};
   }
-  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
-    return unusable(kCertificate, certificate,
-                    openssl_reason("holds no certificate") + "; write a PEM chain, leaf first");
-  }
   if (SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) {
     return unusable(kKey, key,
                     openssl_reason("holds no key") +
                         "; write the PEM key of the certificate, without a password");
+  }
+  // A certificate that isn't the key's takes the key's place, which the check after it finds.
+  if (SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
+    return unusable(kCertificate, certificate,
+                    openssl_reason("holds no certificate") + "; write a PEM chain, leaf first");
   }
   if (SSL_CTX_check_private_key(context) != 1) {
     ERR_clear_error();

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Everything at once: clients on all commands, scans of real servers, reloads, a backup. What is
-checked is that nothing breaks; under TSan, that no thread reads what another writes.
+"""Everything at once: clients on all commands, with TLS and without, scans of real servers,
+reloads, certificates exchanged, a backup. What is checked is that nothing breaks; under TSan, that
+no thread reads what another writes.
 """
 
 import signal
@@ -10,17 +11,18 @@ import threading
 sys.dont_write_bytecode = True
 from harness import (CERTLINED, Authority, Daemon, check, equal, loopback_config, main,
                      run, s_server)
+from transport import Files, TlsLine, tls_config  # noqa: E402
 
 CLIENTS = 6
 ROUNDS = 15
 EXPECTED = {200, 404, 429}
 
 
-def client(daemon, number, ports, problems):
+def client(daemon, authority, number, ports, problems):
     key = f"storm-client-{number:04}"
     try:
         for turn in range(ROUNDS):
-            with daemon.line() as line:
+            with TlsLine(daemon, authority) if number % 2 else daemon.line() as line:
                 name = f"127.0.0.1:{ports[(number + turn) % len(ports)]}"
                 pipeline = [f"command add domain {name} apikey {key}",
                             f"command add domain n{turn}.c{number}.example.org apikey {key}",
@@ -39,16 +41,19 @@ def client(daemon, number, ports, problems):
 
 def storm(directory):
     authority = Authority(directory / "ca")
-    leaf = authority.issue(["127.0.0.1"])
+    leaf, own = authority.issue(["127.0.0.1"]), authority.issue(["localhost", "127.0.0.1"])
+    files = Files(directory, own)
     with s_server(leaf) as one, s_server(leaf) as two, \
-            Daemon(directory, loopback_config(authority)) as daemon:
+            Daemon(directory, loopback_config(authority, tls_config(None, files=files.names))) \
+            as daemon:
         problems = []
         threads = [threading.Thread(target=client,
-                                    args=(daemon, n, (one.port, two.port), problems))
+                                    args=(daemon, authority, n, (one.port, two.port), problems))
                    for n in range(CLIENTS)]
         for thread in threads:
             thread.start()
         for turn in range(5):
+            files.put(authority.issue(["localhost"]) if turn % 2 else own)
             daemon.signal(signal.SIGHUP)
             run(CERTLINED, "backup", directory / f"backup{turn}", "--config", daemon.config_file)
         for thread in threads:

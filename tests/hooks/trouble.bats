@@ -11,6 +11,7 @@ put_off() {
   CERTLINE_TIMEOUT=${timeout-2} run --separate-stderr deploy
   [ "$status" = 0 ]
   [ $((SECONDS - started)) -le 15 ]
+  echo "$output$stderr"
   [ -z "$output" ]
   [ "${#stderr_lines[@]}" = 1 ]
   [[ "$stderr" = "certline: warning: "*": 2 names wait in the queue and are sent next time" ]]
@@ -67,6 +68,19 @@ d.example.org" ]
   start_server ok
   run "$hook" send
   [ "$(adds)" = "a.example.org sha256 $sha256" ]
+}
+
+@test "many certificates don't wait for a silent server each" {
+  start_server hang
+  certificate a.example.org
+  CERTLINE_TIMEOUT=2 run deploy
+  [[ "$output" = *"no answer from 127.0.0.1 port $CERTLINE_PORT within 2 s"* ]]
+  lineage=$here/live/two certificate b.example.org
+  lineage=$here/live/two run deploy
+  [[ "$output" = *"within 3 s: 2 names wait"* ]]
+  touch -d '2 minutes ago' "$state/silent"
+  CERTLINE_TIMEOUT=6 run deploy
+  [[ "$output" =~ within\ [456]\ s:\ 2\ names\ wait ]]
 }
 
 @test "runs at the same time: each name arrives once, and the state is whole" {
@@ -158,6 +172,39 @@ seen" ]
   [ "$status" = 0 ]
   [ "${#lines[@]}" = 1 ]
   [[ "$output" = "certline: warning: /proc/nothing can't be written"* ]]
+}
+
+@test "a state directory that holds something else" {
+  start_server ok
+  certificate a.example.org
+  for shell in bash dash mksh; do
+    rm -rf "$state"
+    mkdir "$state"
+    touch "$state/seen"
+    CERTLINE_SHELL=x RENEWED_LINEAGE=$lineage run "$shell" "$hook"
+    [ "$status" = 0 ]
+  done
+}
+
+@test "ended by a signal: nothing is left running, and the names wait" {
+  start_server hang
+  certificate a.example.org
+  for shell in bash dash ksh93 mksh; do
+    : >"$log"
+    RENEWED_LINEAGE=$lineage CERTLINE_SHELL=x setsid "$shell" "$hook" 3>&- &
+    until [ -s "$log" ]; do pause; done
+    kill "$!"
+    wait "$!"
+    for _ in {1..100}; do
+      left=$(ps -o stat=,args= -s "$!" | grep -v '^Z') || break
+      pause
+    done
+    echo "$shell left: $left"
+    [ -z "$left" ]
+    [ "$(cat "$state/queue" "$state"/new.* 2>/dev/null)" = "a.example.org $sha256" ]
+    [ ! -e "$state/lock" ]
+    rm -rf "$state"
+  done
 }
 
 @test "standard output and error closed" {

@@ -155,6 +155,7 @@ const HttpHeadReader::Field HttpHeadReader::kFields[] = {
     {"content-type", &HttpHeadReader::take_content_type},
     {"authorization", &HttpHeadReader::take_authorization},
     {"accept", &HttpHeadReader::take_accept},
+    {"sec-fetch-site", &HttpHeadReader::take_fetch_site},
 };
 
 void HttpHeadReader::reset() {
@@ -322,7 +323,20 @@ bool HttpHeadReader::take_accept(std::string_view value) {
   return true;
 }
 
+// Browsers say so of requests that another site's page makes. Nothing here is for such pages: they
+// may lead to ours, as a mail's link does, and no further.
+bool HttpHeadReader::take_fetch_site(std::string_view value) {
+  from_other_site_ = from_other_site_ || value == "cross-site" || value == "same-site";
+  return true;
+}
+
 bool HttpHeadReader::check_whole() {
+  const bool leads_to_page =
+      (head_.method == HttpMethod::get || head_.method == HttpMethod::head) &&
+      !head_.target.starts_with("/api/");
+  if (from_other_site_ && !leads_to_page) {
+    return refuse(403, "pages of other sites may not use this API");
+  }
   if (!has_host_ && head_.minor_version == 1) return refuse(400, "Host is missing");
   if (has_coding_ && head_.has_length) {
     return refuse(400, "Transfer-Encoding and Content-Length exclude each other");

@@ -57,6 +57,7 @@ class HttpHeadReader {
   bool take_content_type(std::string_view value);
   bool take_authorization(std::string_view value);
   bool take_accept(std::string_view value);
+  bool take_fetch_site(std::string_view value);
   bool check_whole();
   bool check_beginning(std::string_view line);
 
@@ -72,6 +73,7 @@ class HttpHeadReader {
   std::size_t line_start_ = 0, scanned_ = 0, leading_ = 0, fields_ = 0;
   bool has_request_line_ = false, has_host_ = false, has_coding_ = false;
   bool says_close_ = false, says_keep_alive_ = false, expects_ = false;
+  bool from_other_site_ = false;
 };
 
 // "name: value" without its line end: a token, at once a colon, a value without control bytes.

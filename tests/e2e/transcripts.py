@@ -108,10 +108,26 @@ def protocol_session(directory):
             equal(form(got), form(shown), f"> {request}")
 
 
+def rest_session(directory):
+    """The session at the head of REST.md, typed into bash with the port that the daemon has."""
+    text = (ROOT / "protocol/REST.md").read_text()
+    session = re.search(r"needs another\s+host name.*\n\n((?:    .*\n)+)", text).group(1)
+    block = re.sub(r"\\\n\s*", "", re.sub(r"^    ", "", session, flags=re.MULTILINE))
+    with Daemon(directory, '[http]\nlisten = ["127.0.0.1:0"]\n') as daemon:
+        here = f"localhost:{daemon.port_of('http')}"
+        shown = steps(block)
+        equal(len(shown), 3, "commands")
+        # What curl says of its progress is no part of it.
+        printed = type_in([command.replace("localhost:10080", here).replace("curl ", "curl -s ")
+                           for command, _ in shown])
+        for (command, wanted), got in zip(shown, printed):
+            equal(form(got).rstrip("\n"), form(wanted).rstrip("\n"), f"$ {command}")
+
+
 def commands_table(directory):
     """README's table of commands is PROTOCOL.md's, which comes from the command table."""
-    rows = lambda name: re.findall(r"^\| (`command (?:\\\||[^|])*`) \| ([^|]*) \|",
-                                   (ROOT / name).read_text(), re.MULTILINE)
+    row = r"^\| (`command (?:\\\||[^|])*`) \| ([^|]*) \|"
+    rows = lambda name: re.findall(row, (ROOT / name).read_text(), re.MULTILINE)
     equal(rows("README.md"), rows("protocol/PROTOCOL.md"), "the rows")
 
 
@@ -124,4 +140,5 @@ def folders(directory):
     equal(shown, there, "folders")
 
 
-main(protocol_session, commands_table, folders, quickstart_no_wait, quickstart_taken_port, readme)
+main(protocol_session, rest_session, commands_table, folders, quickstart_no_wait,
+     quickstart_taken_port, readme)

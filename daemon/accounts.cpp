@@ -56,6 +56,10 @@ std::string token_link(const Config& config, TokenPurpose purpose, std::string_v
          std::string(token);
 }
 
+bool can_get_mail(std::string_view address) {
+  return !address.ends_with(".invalid");
+}
+
 Result<AccountRecord> find_account(const store::ReadView& view, const AccountName& name) {
   const Error unknown{ErrorKind::not_registered, "no such account; command accounts lists them"};
   std::optional<AccountId> id;

@@ -22,6 +22,9 @@ std::optional<AccountId> unsubscribed_account(const store::ReadView& view, std::
 // Where a token that acts on POST is shown: "https://…/confirm/T"; empty without http.public_url.
 std::string token_link(const Config& config, TokenPurpose purpose, std::string_view token);
 
+// False for what never gets mail: an address below `invalid` (RFC 6761), as hooks make them up.
+bool can_get_mail(std::string_view address);
+
 // Errors: not_registered; conflict where several unconfirmed accounts wait for the address.
 Result<AccountRecord> find_account(const store::ReadView& view, const AccountName& name);
 

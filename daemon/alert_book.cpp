@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "daemon/accounts.hpp"
 #include "inventory/client_silence.hpp"
 #include "inventory/rollup.hpp"
 
@@ -194,7 +195,7 @@ std::string mail_address(const Config& config, const ReadView& view, AccountId i
   const auto account = view.account(id);
   if (!account || account->mail_off || account->blocked_utc != 0) return {};
   if (config.verification == Verification::email && account->verified_utc == 0) return {};
-  return account->email;
+  return can_get_mail(account->email) ? account->email : std::string();
 }
 
 bool is_told(const Config& config, const ReadView& view, AccountId id) {

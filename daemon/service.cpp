@@ -9,6 +9,7 @@
 #include "daemon/accounts.hpp"
 #include "daemon/administration.hpp"
 #include "daemon/service_writes.hpp"
+#include "inventory/check.hpp"
 #include "inventory/client_silence.hpp"
 #include "inventory/renewal.hpp"
 #include "inventory/rollup.hpp"
@@ -203,6 +204,9 @@ Service::Read Service::read_any(const Request& request, const Settings& settings
   if (const auto* addresses = std::get_if<ListAddresses>(&request)) {
     return answered(read_addresses(*addresses));
   }
+  if (const auto* check = std::get_if<CheckDomain>(&request)) {
+    return answered(read_check(*check));
+  }
   if (const auto* user = std::get_if<GetUser>(&request)) return answered(read_user(*user));
   if (std::holds_alternative<NewKey>(request)) {
     return answered(ReplyBody{KeyCreated{parts_.entropy.api_key()}});
@@ -344,23 +348,40 @@ Reply Service::read_domains(const ListDomains& request) const {
   return ReplyBody{std::move(page)};
 }
 
-Reply Service::read_addresses(const ListAddresses& request) const {
-  const store::ReadView view = parts_.store.read();
-  const Sha256 hash = pki::sha256(request.key.text());
+Result<Service::Watched> Service::find_watched(const store::ReadView& view, const Domain& domain,
+                                               const ApiKey& api_key) const {
+  const Sha256 hash = pki::sha256(api_key.text());
   const auto key = usable_key(view, hash);
   if (!key) return key.error();
   note_client(hash, *key);
-  const auto watch = view.watch(key->account, request.domain.canonical());
+  auto watch = view.watch(key->account, domain.canonical());
   if (!watch) return unknown_name();
-  const auto endpoint = view.endpoint(watch->endpoint);
+  auto endpoint = view.endpoint(watch->endpoint);
   if (!endpoint) throw store::CorruptValue("a watch without its endpoint");
+  return Watched{std::move(*watch), std::move(*endpoint)};
+}
+
+Reply Service::read_addresses(const ListAddresses& request) const {
+  const store::ReadView view = parts_.store.read();
+  const auto found = find_watched(view, request.domain, request.key);
+  if (!found) return found.error();
   AddressPage page;
-  for (const AddressRecord& address : view.addresses(endpoint->id)) {
+  for (const AddressRecord& address : view.addresses(found->endpoint.id)) {
     if (request.after && address.address <= *request.after) continue;
-    const ExpirationReport said = report_address("", *watch, *endpoint, address, parts_.clock());
+    const ExpirationReport said =
+        report_address("", found->watch, found->endpoint, address, parts_.clock());
     page.rows.push_back({address.address, said.problem});
   }
   return ReplyBody{std::move(page)};
+}
+
+Reply Service::read_check(const CheckDomain& request) const {
+  const store::ReadView view = parts_.store.read();
+  const auto found = find_watched(view, request.domain, request.key);
+  if (!found) return found.error();
+  const UtcTime now = parts_.clock();
+  const ExpirationReport said = report(request.domain.input(), found->watch, found->endpoint, now);
+  return ReplyBody{check(said, found->endpoint.renewal_due_utc, now)};
 }
 
 Reply Service::read_user(const GetUser& request) const {

@@ -125,7 +125,15 @@ class Service {
                 const EndpointRecord& endpoint, const store::Stamp& stamp,
                 const Settings& settings) const;
   Reply read_domains(const ListDomains& request) const;
+  struct Watched {
+    WatchRecord watch;
+    EndpointRecord endpoint;
+  };
+  // Errors: key_unknown, not_registered. Notes the client's report.
+  Result<Watched> find_watched(const store::ReadView& view, const Domain& domain,
+                               const ApiKey& key) const;
   Reply read_addresses(const ListAddresses& request) const;
+  Reply read_check(const CheckDomain& request) const;
   Reply read_status() const;
   Reply read_user(const GetUser& request) const;
   // A request with this key came: where that counts as a report of its client, it is written down

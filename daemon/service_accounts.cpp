@@ -3,6 +3,7 @@
 // but its own names, and its answer doesn't tell whether the address has an account.
 #include <algorithm>
 
+#include "daemon/accounts.hpp"
 #include "daemon/alert_book.hpp"
 #include "daemon/service_writes.hpp"
 #include "daemon/source_limits.hpp"
@@ -149,16 +150,17 @@ Result<ReplyBody> stand_alone(Scene& scene, const Sha256& hash, const std::optio
   account.claimed_email = email;
   account.mailed_utc = scene.now;
   scene.view.put_account(account);
-  mail_confirmation(scene, account.id, hash, email);
+  const bool mails = can_get_mail(email);
+  if (mails) mail_confirmation(scene, account.id, hash, email);
   audit(scene, "claim", account.id, email);
-  return ReplyBody{Claimed{true, true, email, ""}};
+  return ReplyBody{Claimed{true, mails, email, ""}};
 }
 
 // The same claim again: where it waits for its confirmation the mail is repeated, seldom.
 Reply claimed_before(Scene& scene, const KeyRecord& key, AccountRecord account,
                      const std::string& email) {
-  const bool waits =
-      scene.settings.config.verification == Verification::email && key.confirmed_utc == 0;
+  const bool waits = scene.settings.config.verification == Verification::email &&
+                     key.confirmed_utc == 0 && can_get_mail(email);
   const UtcTime since = scene.now - account.mailed_utc;
   const bool mails = waits && (since >= kMailAgain || since < 0);
   if (mails) {

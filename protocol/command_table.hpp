@@ -63,6 +63,9 @@ std::optional<PlainExpiration> plain_expiration(std::string_view line);
 // The index of a request's row in command_table(), for metrics and logs.
 std::size_t command_index(const Request& request);
 
+// A check as the plugins of monitoring systems say it: state, text, figures behind a bar.
+std::string check_line(const CheckResult& result);
+
 // Both lines, each ending in LF, at most kReplyBytes altogether.
 std::string render_line(const Reply& reply);
 void append_line(std::string& out, const Reply& reply);  // the same, appended

@@ -318,6 +318,7 @@ constexpr std::array<Builder, std::variant_size_v<Request>> kBuilders{
     build_name<RemoveDomain>,
     build_name<ScanDomain>,
     build_addresses,
+    build_name<CheckDomain>,
     build_plain<Ping>,
     build_help,
     build_plain<GetStatus>,

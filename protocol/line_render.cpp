@@ -161,6 +161,11 @@ struct Renderer {
     ok("scan under way; next: command expiration domain D apikey K wait 30");
   }
 
+  void operator()(const CheckResult& r) {
+    out += fmt::format("data {}\n", check_line(r));
+    ok(r.state == CheckState::ok ? "nothing to do" : "next: command expiration domain D apikey K");
+  }
+
   void operator()(const Pong&) {
     out += "data pong\n";
     ok("alive");
@@ -309,6 +314,17 @@ void append_error(std::string& out, const Error& error) {
 }
 
 }  // namespace
+
+std::string_view check_state_name(CheckState state) {
+  static constexpr std::array<std::string_view, 4> kNames{"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+  return kNames.at(static_cast<std::size_t>(state));
+}
+
+std::string check_line(const CheckResult& result) {
+  return fmt::format("{} - {}: {} | days_left={};{};0", check_state_name(result.state),
+                     result.domain, result.text,
+                     result.days_left ? std::to_string(*result.days_left) : "U", result.due_days);
+}
 
 void append_line(std::string& out, const ExpirationReport& report) {
   Renderer{out, out.size()}(report);

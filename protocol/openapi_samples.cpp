@@ -112,6 +112,10 @@ std::vector<ReplyBody> replies_of(std::string_view command) {
       {"addresses",
        {AddressPage{{{sample_address(true).ip, "expired"}, {sample_address(false).ip, "none"}},
                     false}}},
+      {"check",
+       {CheckResult{"fish.example.org", CheckState::warning, 5, 28, "none",
+                    "renewal is due, 5 days left"},
+        CheckResult{"fish.example.org", CheckState::unknown, {}, 28, "timeout", "timeout"}}},
       {"notify", {NotifyState{"admin@example.org", true, Digest::weekly}, NotifyState{}}},
       {"confirm", {Confirmed{}}},
   };
@@ -132,6 +136,7 @@ std::vector<ErrorKind> errors_of(std::string_view command) {
       {"remove", {not_registered, invalid_value}},
       {"scan", {not_registered, invalid_value}},
       {"addresses", {not_registered, invalid_value}},
+      {"check", {not_registered, invalid_value}},
       {"confirm", {not_registered}},
   };
   for (const auto& [name, kinds] : rows) {

@@ -52,6 +52,10 @@ struct ListAddresses {
   ApiKey key;
   std::optional<IpAddress> after;
 };
+struct CheckDomain {
+  Domain domain;
+  ApiKey key;
+};
 struct Ping {};
 struct Help {
   std::optional<std::string> on;  // a command name of the table, lower case
@@ -107,9 +111,9 @@ struct ListDeadLetters {
 
 using Request =
     std::variant<NewKey, ClaimKey, AddDomain, GetExpiration, ListDomains, RemoveDomain, ScanDomain,
-                 ListAddresses, Ping, Help, GetStatus, GetUser, AddCertificate, ConfirmToken,
-                 SetNotify, ListAccounts, ListKeys, RevokeKey, VerifyAccount, BlockAccount,
-                 UnblockAccount, SetQuota, DeleteAccount, ListDeadLetters>;
+                 ListAddresses, CheckDomain, Ping, Help, GetStatus, GetUser, AddCertificate,
+                 ConfirmToken, SetNotify, ListAccounts, ListKeys, RevokeKey, VerifyAccount,
+                 BlockAccount, UnblockAccount, SetQuota, DeleteAccount, ListDeadLetters>;
 
 struct KeyCreated {
   std::string key;  // 32 hex digits
@@ -161,6 +165,17 @@ struct AddressRow {
 struct AddressPage {
   std::vector<AddressRow> rows;  // ascending
   bool more = false;
+};
+// What a monitoring system wants to hear; the numbers are its plugins' exit statuses.
+enum class CheckState : std::uint8_t { ok = 0, warning = 1, critical = 2, unknown = 3 };
+std::string_view check_state_name(CheckState state);  // "OK"
+struct CheckResult {
+  std::string domain;  // lower-cased input
+  CheckState state = CheckState::unknown;
+  std::optional<std::int64_t> days_left;  // to the earliest end, whole days, below 0 when past it
+  std::int64_t due_days = 28;             // with so many left renewal is due
+  std::string_view problem;
+  std::string text;  // what is the matter, for people: "renewal is due, 5 days left"
 };
 struct Pong {};
 struct HelpText {
@@ -227,8 +242,8 @@ struct DeadLetterPage {
 
 using ReplyBody =
     std::variant<KeyCreated, Claimed, Added, ExpirationReport, DomainPage, Removed, ScanStarted,
-                 AddressPage, Pong, HelpText, StatusReport, UserName, CertificateAdded, Confirmed,
-                 NotifyState, AccountPage, KeyPage, Changed, DeadLetterPage>;
+                 AddressPage, CheckResult, Pong, HelpText, StatusReport, UserName, CertificateAdded,
+                 Confirmed, NotifyState, AccountPage, KeyPage, Changed, DeadLetterPage>;
 using Reply = Result<ReplyBody>;
 
 // True for requests that change the store: they are acknowledged after a commit, and a connection

@@ -79,6 +79,13 @@ struct Members {
     }
     json.end_array().boolean("more", r.more);
   }
+  void operator()(const CheckResult& r) {
+    named_success();
+    json.text("state", check_state_name(r.state)).number("code", static_cast<int>(r.state));
+    json.key("days_left");
+    r.days_left ? json.number(*r.days_left) : json.null();
+    json.text("problem", r.problem).text("text", check_line(r));
+  }
   void operator()(const Removed&) { named_success(); }
   void operator()(const ScanStarted&) { named_success(); }
   void named_success() {

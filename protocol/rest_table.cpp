@@ -88,6 +88,8 @@ constexpr std::array kRoutes{
     RestRow{post, "/api/v1.0/servers/scan", "scan", "", RestErrors::expiration, kDomainInput, true},
     RestRow{get, "/api/v1.0/servers/addresses/{domain}", "addresses", "", RestErrors::expiration,
             kAddressesFields, true},
+    RestRow{get, "/api/v1.0/servers/check/{domain}", "check", "", RestErrors::expiration,
+            kDomainInPath, true},
     RestRow{get,
             "/api/v1.0/notify",
             "notify",

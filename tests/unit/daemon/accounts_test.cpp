@@ -71,6 +71,14 @@ TEST_CASE("a claim without a key brings one, the same however often its job runs
   ended.get_future().get();
 }
 
+TEST_CASE("an address that never gets mail is not sent any, and is not told to wait for it") {
+  AccountsFixture f;
+  const std::string claim = "command claim email hook-1@certline.invalid apikey " + kKey;
+  CHECK(f.line(claim) == "status ok 200 created; next: command add domain D apikey K\n");
+  CHECK(f.line(claim) == "status ok 200 already yours\n");
+  CHECK(f.mails().empty());
+}
+
 TEST_CASE("tokens expire after seven days and fit one purpose") {
   AccountsFixture f;
   REQUIRE(f.claim(kOwner, kKey) == 200);

@@ -38,6 +38,9 @@ struct RequestWords {
     return "addresses " + r.domain.canonical() + key(r.key) +
            (r.after ? ' ' + r.after->to_string() : "");
   }
+  std::string operator()(const CheckDomain& r) const {
+    return "check " + r.domain.canonical() + key(r.key);
+  }
   std::string operator()(const Ping&) const { return "ping"; }
   std::string operator()(const Help& r) const { return "help " + r.on.value_or(""); }
   std::string operator()(const GetStatus&) const { return "status"; }

@@ -74,6 +74,7 @@ TEST_CASE("each command is parsed to its request") {
   CHECK_FALSE(get<ListAddresses>("command addresses domain a.org apikey " + kKey).after);
   CHECK(get<ListAddresses>("command addresses domain a.org after ::1 apikey " + kKey)
             .after->to_string() == "::1");
+  CHECK(get<CheckDomain>("command check domain a.org:25 apikey " + kKey).domain.port() == 25);
 }
 
 TEST_CASE("commands about keys, mail and certificates are parsed to their requests") {
@@ -246,6 +247,7 @@ TEST_CASE("the table: names, indices, writes and keys fit the requests") {
       {"command remove domain a.org" + k, true},
       {"command scan domain a.org" + k, true},
       {"command addresses domain a.org" + k},
+      {"command check domain a.org" + k},
       {"command ping"},
       {"command help"},
       {"command status"},

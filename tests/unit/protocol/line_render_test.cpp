@@ -56,10 +56,11 @@ TEST_CASE("data lines as programs read them") {
         "trusted true renewal_utc 1800000000 last_scan_utc 1700000000 next_scan_utc 1700086400 "
         "addresses 2 problem none");
   CHECK(data_of(ReplyBody{Pong{}}) == "data pong");
-  CHECK(data_of(ReplyBody{HelpText{}}) ==
-        "data apikey claim add expiration domains remove scan addresses ping help status user "
-        "certificate confirm notify accounts keys revoke verify block unblock quota delete "
-        "deadletters");
+  CHECK(
+      data_of(ReplyBody{HelpText{}}) ==
+      "data apikey claim add expiration domains remove scan addresses check ping help status user "
+      "certificate confirm notify accounts keys revoke verify block unblock quota delete "
+      "deadletters");
   CHECK(data_of(ReplyBody{HelpText{"add"}}) ==
         "data command add domain name[:port] apikey K [starttls protocol] [sha256 leaf-digest]");
   CHECK(data_of(ReplyBody{StatusReport{"0.1.0", 5, 1, 2, 3, 4, 6, 7}}) ==
@@ -109,6 +110,11 @@ TEST_CASE("pages for administrators are rows of pairs, and say how to go on") {
   const AddressRow address{*IpAddress::parse("192.0.2.1"), "expired"};
   CHECK(data_of(ReplyBody{AddressPage{{address, address}, false}}) ==
         "data 192.0.2.1 expired 192.0.2.1 expired");
+  CheckResult check{"a.org", CheckState::warning, 5, 28, "none", "renewal is due, 5 days left"};
+  CHECK(data_of(ReplyBody{check}) ==
+        "data WARNING - a.org: renewal is due, 5 days left | days_left=5;28;0");
+  check = {"a.org", CheckState::unknown, {}, 28, "timeout", "timeout"};
+  CHECK(data_of(ReplyBody{check}) == "data UNKNOWN - a.org: timeout | days_left=U;28;0");
 }
 
 TEST_CASE("longer pages than a reply are cut, and each row is reached once") {

@@ -175,6 +175,13 @@ TEST_CASE("the other routes answer alike") {
       render_rest(keyed(base + "/addresses/a.org"), ReplyBody{AddressPage{{address}, false}}), 200,
       R"({"status":"success","addresses":[{"ip":"192.0.2.1","problem":"expired"}],)"
       R"("more":false})");
+  const RestCall check = keyed(base + "/check/a.org");
+  check_body(render_rest(check, ReplyBody{CheckResult{"a.org", CheckState::critical, -3, 28,
+                                                      "expired", "expired 3 days ago"}}),
+             200,
+             R"({"status":"success","domain":"a.org","state":"CRITICAL","code":2,"days_left":-3,)"
+             R"("problem":"expired",)"
+             R"("text":"CRITICAL - a.org: expired 3 days ago | days_left=-3;28;0"})");
   const RestCall notify = keyed("/api/v1.0/notify");
   check_body(render_rest(notify, ReplyBody{NotifyState{"a@example.org", true, Digest::weekly}}),
              200,

@@ -19,8 +19,9 @@ import urllib.request
 
 sys.dont_write_bytecode = True
 from harness import (ROOT, Authority, Certificate, Daemon, Server, check, equal, free_port,
-                     loopback_config, main, need_root, run, s_server)
+                     loopback_config, main, need_root, run, s_server, wait_for)
 from real_servers import dnsmasq, nginx
+from told import Clock, Receiver, webhook
 
 HOOKS = ROOT / "hooks"
 EMAIL = "hooks@example.org"
@@ -57,6 +58,7 @@ class Site:
 
     def __init__(self, directory, names, addresses=("127.0.0.1",)):
         self.directory, self.names, self.addresses = directory, names, addresses
+        self.clock = Clock(directory)
         self.port = free_port()
         self.open = contextlib.ExitStack()
 
@@ -65,9 +67,11 @@ class Site:
         try:
             self.pebble = enter(Pebble(self.directory / "pebble"))
             resolver = enter(dnsmasq([(n, a) for n in self.names for a in self.addresses]))
-            self.daemon = enter(Daemon(self.directory, loopback_config(
-                self.pebble, f'resolvers = ["127.0.0.1:{resolver.port}"]\n'
-                             "[limits]\nscan_interval_s = 0\n")))
+            self.receiver = enter(Receiver())
+            more = (f'resolvers = ["127.0.0.1:{resolver.port}"]\n[limits]\nscan_interval_s = 0\n'
+                    f"[notify]\ngather_s = 0\n{webhook('ops', self.receiver.url)}")
+            self.daemon = enter(Daemon(self.directory, loopback_config(self.pebble, more),
+                                       env=self.clock.environment))
         except BaseException:
             self.open.close()
             raise
@@ -101,6 +105,21 @@ class Site:
     @property
     def key(self):
         return (self.directory / "state/key").read_text().split()[0]
+
+    def old_certificate_told(self, name, certificate):
+        """After the time that servers are given, whoever is told hears that the old one is served,
+        and where."""
+        self.clock.forward(360)
+        name = f"{name}:{self.port}"
+        equal(self.daemon.request(f"command scan domain {name} apikey {self.key}").code, 200, name)
+
+        def told():
+            return [m for m in self.receiver.messages("old_certificate")
+                    if m["certificate"]["sha256"] == certificate.sha256]
+        wait_for(told, f"that the old certificate of {name} is told")
+        hosts = told()[0]["hosts"]
+        check(name in [host["name"] for host in hosts], f"{hosts}")
+        check("reload" in hosts[0]["advice"], f"{hosts}")
 
     def watched(self):
         reply = self.daemon.request(f"command domains apikey {self.key}")
@@ -176,6 +195,7 @@ def certbot(directory):
         says(said, f"{a}:{site.port}: 2 of 3 addresses serve the new certificate; 127.0.0.4 still "
                    "the old one (old_certificate_served): reload its server")
         equal(site.expiration(a)["problem"], "old_certificate_served", "what the daemon says")
+        site.old_certificate_told(a, served)
 
         one_of_two_fails(site, directory, hooks, post, run_certbot, renew, (a, b))
 

@@ -1,4 +1,4 @@
-"""What tests need to hear what the daemon tells: a webhook's receiver, and the daemon's clock, since
+"""What tests need to hear what the daemon tells: a webhook receiver, and the daemon's clock, since
 some things are told only after a while.
 """
 

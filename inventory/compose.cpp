@@ -204,6 +204,13 @@ std::vector<std::vector<std::size_t>> group_incidents(std::span<const Incidents:
     auto& group = out[at->second];
     group.insert(group.end(), places.begin(), places.end());
   }
+  const auto begun = [&](const std::vector<std::size_t>& group) {
+    UtcTime first = told[group.front()].second.begun_utc;
+    for (const std::size_t place : group) first = std::min(first, told[place].second.begun_utc);
+    return first;
+  };
+  std::stable_sort(out.begin(), out.end(),
+                   [&](const auto& a, const auto& b) { return begun(a) < begun(b); });
   return out;
 }
 

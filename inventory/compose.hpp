@@ -20,7 +20,8 @@ inline constexpr std::size_t kHostsPerMessage = kHostsPerIncident;
 
 using Incidents = std::vector<std::pair<IncidentKey, IncidentRecord>>;
 
-// Which of these incidents make one message, by their places. Each is in one group.
+// Which of these incidents make one message, by their places, in the order in which they began.
+// Each is in one group.
 std::vector<std::vector<std::size_t>> group_incidents(std::span<const Incidents::value_type> told);
 
 struct CertificateFacts {

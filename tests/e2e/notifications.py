@@ -274,10 +274,12 @@ def receiver_away(directory):
             receiver.status = 204
             clock.forward(2 * 3600)
             scan(line, some[0])
-            wait_for(lambda: len(receiver.messages("expired")) >= len(some), "all of them")
+            told = lambda: [s for m in receiver.messages("expired") for s in subjects(m)]
+            wait_for(lambda: len(told()) >= len(some), "all of them")
             daemon.stop()
-        told = [subjects(m) for m in receiver.messages("expired")]
-        equal([host for hosts in told for host in hosts], some, "who was told, in order")
+        # More than five that come to be told at one moment are one message.
+        merged = len(receiver.messages("expired")) == 1
+        equal(sorted(told()) if merged else told(), some, "who was told, in order")
 
 
 def name_told(daemon, name, line):

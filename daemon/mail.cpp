@@ -12,37 +12,12 @@
 #include <utility>
 
 #include "daemon/message_json.hpp"
+#include "protocol/html_text.hpp"
 
 namespace certline::daemon {
 namespace {
 
 constexpr std::string_view kIndent = "  ";
-
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
 
 std::vector<std::string_view> split(std::string_view text, char at) {
   std::vector<std::string_view> parts;
@@ -87,7 +62,7 @@ std::string html_lines(std::string_view text, Links links) {
     bool first = true;
     for (const std::string_view word : split(line, ' ')) {
       if (!std::exchange(first, false)) out += ' ';
-      const std::string safe = escaped(word);
+      const std::string safe = html_text(word);
       const bool link = links == Links::as_links && is_web_link(word);
       out += link ? fmt::format("<a href=\"{0}\">{0}</a>", safe) : safe;
     }
@@ -209,8 +184,8 @@ std::string plain_text(const Message& m, UtcTime now) {
   return out;
 }
 
-std::string html_text(const Message& m, UtcTime now) {
-  const std::string title = escaped(clean_text(m.title, false));
+std::string html_body(const Message& m, UtcTime now) {
+  const std::string title = html_text(clean_text(m.title, false));
   std::string out = fmt::format(
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head><meta "
       "charset=\"utf-8\"><title>{0}</title></head>\n"
@@ -222,15 +197,15 @@ std::string html_text(const Message& m, UtcTime now) {
   const auto certificate = certificate_rows(m, now);
   if (!certificate.empty()) out += "<h3>Certificate</h3>\n" + html_rows(certificate);
   for (const MessageHost& host : m.hosts) {
-    out += "<h3>" + escaped(clean_text(host.name, false)) + "</h3>\n" +
+    out += "<h3>" + html_text(clean_text(host.name, false)) + "</h3>\n" +
            html_rows(host_rows(host, now));
   }
   if (m.more_hosts > 0) out += "<p>" + more_text(m) + "</p>\n";
   if (has_footer(m)) {
-    out += "<hr>\n<p style=\"color:#666666\">" + escaped(footer(m, now));
+    out += "<hr>\n<p style=\"color:#666666\">" + html_text(footer(m, now));
     if (!m.unsubscribe.empty()) {
       out += fmt::format("<br>\n<a href=\"{}\">No more of these</a>",
-                         escaped(clean_text(m.unsubscribe, false)));
+                         html_text(clean_text(m.unsubscribe, false)));
     }
     out += "</p>\n";
   }
@@ -274,7 +249,7 @@ std::string wrapped(std::string_view text, std::string_view indent, std::size_t 
 }
 
 MailText render_mail(const Message& message, UtcTime now) {
-  return {clean_text(message.title, false), plain_text(message, now), html_text(message, now)};
+  return {clean_text(message.title, false), plain_text(message, now), html_body(message, now)};
 }
 
 }  // namespace certline::daemon

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/html_text.hpp"
 #include "protocol/rest.hpp"
 #include "protocol/rest_answers.hpp"
 
@@ -43,30 +44,6 @@ const PageText& text_of(TokenPurpose purpose) {
                        [&](const PageText& page) { return page.purpose == purpose; });
 }
 
-void append_escaped(std::string& out, std::string_view text) {
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      case '\'':
-        out += "&#39;";
-        break;
-      default:
-        out += c >= 0x20 && c < 0x7f ? c : '?';
-    }
-  }
-}
-
 // `button` empty: no form.
 HttpResponse page(int status, std::string_view title, std::string_view text,
                   std::string_view button) {
@@ -78,15 +55,15 @@ HttpResponse page(int status, std::string_view title, std::string_view text,
   out =
       "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n"
       "<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>";
-  append_escaped(out, title);
+  out += html_text(title);
   out += "</title>\n</head>\n<body>\n<h1>";
-  append_escaped(out, title);
+  out += html_text(title);
   out += "</h1>\n<p>";
-  append_escaped(out, text);
+  out += html_text(text);
   out += "</p>\n";
   if (!button.empty()) {
     out += "<form method=\"post\"><button type=\"submit\">";
-    append_escaped(out, button);
+    out += html_text(button);
     out += "</button></form>\n";
   }
   out += "</body>\n</html>\n";

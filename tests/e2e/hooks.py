@@ -283,6 +283,9 @@ def lego(directory):
 
 def uacme(directory):
     """uacme trusts what the system trusts: it sees a bundle of the test's own in that place."""
+    if subprocess.run(["unshare", "-m", "true"], stderr=subprocess.DEVNULL).returncode != 0:
+        print("left out: no mounts of one's own here, in which uacme would see the test's roots")
+        return
     name = "u.hooks.test"
     with Site(directory, [name]) as site:
         script = reload_script(site, [], "")

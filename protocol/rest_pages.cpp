@@ -44,6 +44,14 @@ const PageText& text_of(TokenPurpose purpose) {
                        [&](const PageText& page) { return page.purpose == purpose; });
 }
 
+// What an error says may quote anybody; a page is ASCII.
+std::string printable(std::string_view text) {
+  std::string out(text);
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return !(c >= 0x20 && c < 0x7f); }, '?');
+  return out;
+}
+
 // `button` empty: no form.
 HttpResponse page(int status, std::string_view title, std::string_view text,
                   std::string_view button) {
@@ -59,7 +67,7 @@ HttpResponse page(int status, std::string_view title, std::string_view text,
   out += "</title>\n</head>\n<body>\n<h1>";
   out += html_text(title);
   out += "</h1>\n<p>";
-  out += html_text(text);
+  out += html_text(printable(text));
   out += "</p>\n";
   if (!button.empty()) {
     out += "<form method=\"post\"><button type=\"submit\">";

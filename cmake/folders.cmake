@@ -1,8 +1,10 @@
-# certline_folder(NAME LINK …): a static library of all NAME/*.cpp (main.cpp excepted).
-function(certline_folder name)
+# certline_folder(ROOM LINK …): a static library of all ROOM/*.cpp (main.cpp excepted), named after
+# the room with _ for /. A folder below ROOM is a room of its own.
+function(certline_folder room)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${name}/*.cpp)
+  file(GLOB sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${room}/*.cpp)
   list(FILTER sources EXCLUDE REGEX "/main\\.cpp$")
+  string(REPLACE / _ name ${room})
   add_library(${name} STATIC ${sources})
   target_include_directories(${name} PUBLIC ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PUBLIC ${ARG_LINK})

@@ -3,11 +3,12 @@
 #include <filesystem>
 #include <iostream>
 
-#include "daemon/admin_command.hpp"
-#include "daemon/config.hpp"
-#include "daemon/notify_command.hpp"
+#include "daemon/commands/admin_command.hpp"
+#include "daemon/commands/notify_command.hpp"
+#include "daemon/commands/scan_command.hpp"
 #include "daemon/process.hpp"
-#include "daemon/scan_command.hpp"
+#include "daemon/runtime/config.hpp"
+#include "daemon/runtime/version.hpp"
 #include "pki/verdict.hpp"
 #include "store/store.hpp"
 
@@ -25,12 +26,12 @@ int fail(const Error& error, int status = 1) {
 // The file named, else the default one where it exists, else the built-in defaults.
 std::string config_file(const std::string& named) {
   if (!named.empty()) return named;
-  return std::filesystem::exists(daemon::kDefaultConfigFile) ? daemon::kDefaultConfigFile : "";
+  return std::filesystem::exists(runtime::kDefaultConfigFile) ? runtime::kDefaultConfigFile : "";
 }
 
-Result<daemon::Config> config_of(const std::string& named) {
+Result<runtime::Config> config_of(const std::string& named) {
   const std::string file = config_file(named);
-  return file.empty() ? Result<daemon::Config>(daemon::Config{}) : daemon::load_config(file);
+  return file.empty() ? Result<runtime::Config>(runtime::Config{}) : runtime::load_config(file);
 }
 
 int check_config(const std::string& named) {
@@ -55,26 +56,26 @@ int run_store_tool(StoreTool tool, const std::string& named, const std::string& 
   return 0;
 }
 
-int scan(daemon::ScanCommand command, const std::string& named) {
+int scan(commands::ScanCommand command, const std::string& named) {
   if (!named.empty()) {
-    auto config = daemon::load_config(named);
+    auto config = runtime::load_config(named);
     if (!config) return fail(config.error(), kUsage);
     command.config = std::move(*config);
   }
-  return daemon::run_scan(command, std::cout, std::cerr);
+  return commands::run_scan(command, std::cout, std::cerr);
 }
 
-int admin(const daemon::AdminCommand& command, const std::string& named) {
+int admin(const commands::AdminCommand& command, const std::string& named) {
   const auto config = config_of(named);
   if (!config) return fail(config.error());
-  return daemon::run_admin(command, *config, std::cout, std::cerr);
+  return commands::run_admin(command, *config, std::cout, std::cerr);
 }
 
-int notify(daemon::NotifyCommand command, const std::string& named) {
+int notify(commands::NotifyCommand command, const std::string& named) {
   auto config = config_of(named);
   if (!config) return fail(config.error());
   command.config = std::move(*config);
-  return daemon::run_notify(command, std::cout, std::cerr);
+  return commands::run_notify(command, std::cout, std::cerr);
 }
 
 }  // namespace
@@ -84,7 +85,7 @@ int main(int argc, char** argv) {
   CLI::App app{"certlined: certificate monitoring for people who live in a shell"};
   app.require_subcommand(1);
   std::string config, dir, starttls;
-  daemon::ScanCommand command;
+  commands::ScanCommand command;
   const auto with_config = [&config](CLI::App* sub) {
     sub->add_option("--config", config, "configuration file (TOML)")->type_name("FILE");
     return sub;
@@ -100,10 +101,10 @@ int main(int argc, char** argv) {
   scan_once->add_option("name", command.name, "host, host:port, [v6]:port or URL")->required();
   scan_once->add_option("--starttls", starttls, "protocol, or none; by default the port's");
   scan_once->add_flag("--json", command.json, "print one JSON document");
-  daemon::AdminCommand admin_command;
+  commands::AdminCommand admin_command;
   auto* administer = with_config(app.add_subcommand("admin", "look at accounts and change them"));
-  daemon::describe_admin(*administer, admin_command);
-  daemon::NotifyCommand notify_command;
+  commands::describe_admin(*administer, admin_command);
+  commands::NotifyCommand notify_command;
   auto* notify_once = with_config(app.add_subcommand("notify", "try a channel"));
   notify_once->add_option("--test", notify_command.channel, "send a test message by it")
       ->type_name("CHANNEL")
@@ -128,7 +129,7 @@ int main(int argc, char** argv) {
     }
     if (*administer) return admin(admin_command, config);
     if (*notify_once) return notify(std::move(notify_command), config);
-    if (*version) std::cout << "certlined " << daemon::kVersion << '\n';
+    if (*version) std::cout << "certlined " << runtime::kVersion << '\n';
     return 0;
   } catch (const std::exception& failure) {
     return fail({ErrorKind::internal, failure.what()});

@@ -16,14 +16,17 @@
 #include <ctime>
 #include <exception>
 #include <new>
+#include <optional>
 #include <thread>
 
-#include "daemon/notifier.hpp"
-#include "daemon/own_names.hpp"
-#include "daemon/scan_driver.hpp"
-#include "daemon/server.hpp"
-#include "daemon/service.hpp"
-#include "daemon/tls_identity.hpp"
+#include "daemon/notices/notifier.hpp"
+#include "daemon/own_endpoints.hpp"
+#include "daemon/runtime/version.hpp"
+#include "daemon/scans/scan_driver.hpp"
+#include "daemon/server/server.hpp"
+#include "daemon/server/tls_identity.hpp"
+#include "daemon/service/own_watches.hpp"
+#include "daemon/service/service.hpp"
 #include "pki/verdict.hpp"
 
 namespace certline::daemon {
@@ -88,9 +91,9 @@ void ignore_late_signals() {
 // Everything that lives as long as the daemon serves. Members are destroyed last to first.
 class Process {
  public:
-  Process(std::string config_file, Config config)
+  Process(std::string config_file, runtime::Config config)
       : config_file_(std::move(config_file)),
-        settings_(make_settings(std::move(config))),
+        settings_(runtime::make_settings(std::move(config))),
         log_(settings_->config.log.level) {}
 
   int run();
@@ -110,9 +113,9 @@ class Process {
   void stop(int status);
 
   const std::string config_file_;
-  SettingsPtr settings_;
-  Log log_;
-  Gauges gauges_;
+  runtime::SettingsPtr settings_;
+  runtime::Log log_;
+  runtime::Gauges gauges_;
   asio::io_context main_{1};
   asio::signal_set signals_{main_};
   asio::steady_timer watchdog_{main_};
@@ -121,20 +124,21 @@ class Process {
   std::shared_ptr<std::atomic<int>> beats_missing_ = std::make_shared<std::atomic<int>>(0);
   int exit_status_ = 0;
   std::unique_ptr<store::Store> store_;
-  std::unique_ptr<Service> service_;
+  std::optional<runtime::Parts> parts_;
+  std::unique_ptr<service::Service> service_;
   std::shared_ptr<pki::IntermediatePool> pool_;
   std::shared_ptr<pki::Verifier> verifier_;
-  std::unique_ptr<TlsFiles> tls_files_;
-  TlsIdentityPtr identity_;
-  std::vector<Bound> bound_;
-  std::unique_ptr<Server> server_;
-  std::unique_ptr<ScanDriver> driver_;
+  std::unique_ptr<server::TlsFiles> tls_files_;
+  server::TlsIdentityPtr identity_;
+  std::vector<server::Bound> bound_;
+  std::unique_ptr<server::Server> server_;
+  std::unique_ptr<scans::ScanDriver> driver_;
   std::unique_ptr<scanner::Scanner> scanner_;
-  std::unique_ptr<Notifier> notifier_;
+  std::unique_ptr<notices::Notifier> notifier_;
 };
 
 Result<void> Process::start() {
-  const Config& config = settings_->config;
+  const runtime::Config& config = settings_->config;
   auto trust = pki::TrustStore::load(config.trust_file());
   if (!trust) return trust.error();
   if (auto loaded = load_identity(); !loaded) return loaded.error();
@@ -142,38 +146,39 @@ Result<void> Process::start() {
   if (!store) return store.error();
   store_ = std::move(*store);
 
-  service_ =
-      std::make_unique<Service>(ServiceParts{*store_, log_, gauges_, wall_clock, Entropy::system(),
-                                             kVersion, config.line.remembered_answers});
+  parts_.emplace(runtime::Parts{
+      *store_, log_, gauges_, wall_clock, runtime::Entropy::system(), [this] {
+        asio::post(main_, [this] {
+          log_.write(runtime::LogLevel::error, "store_panic",
+                     {{"do", "restart; if it repeats, check the disk and restore a backup"}});
+          stop(1);
+        });
+      }});
+  service_ = std::make_unique<service::Service>(*parts_, config.line.remembered_answers);
   pool_ = pki::IntermediatePool::create();
   load_intermediates();
   verifier_ = pki::Verifier::create(*trust, pool_);
   scanner_ = scanner::Scanner::create(config.scanner_settings(), verifier_, wall_clock);
-  server_ = std::make_unique<Server>(*service_, log_, gauges_, settings_, identity_);
-  driver_ = std::make_unique<ScanDriver>(
-      ScanDriverParts{*service_, *scanner_, *pool_,
-                      [this](EndpointId id) { server_->endpoint_scanned(id); }},
+  server_ = std::make_unique<server::Server>(*service_, log_, gauges_, settings_, identity_);
+  driver_ = std::make_unique<scans::ScanDriver>(
+      scans::ScanDriverParts{*parts_, *scanner_, *pool_,
+                             [this](EndpointId id) { server_->endpoint_scanned(id); }},
       settings_);
   service_->on_due_changed([this] { driver_->wake(); });
-  service_->on_panic([this] {
-    asio::post(main_, [this] {
-      log_.write(LogLevel::error, "store_panic",
-                 {{"do", "restart; if it repeats, check the disk and restore a backup"}});
-      stop(1);
-    });
-  });
-  notifier_ = std::make_unique<Notifier>(NotifierParts{*service_}, settings_);
+  notifier_ = std::make_unique<notices::Notifier>(notices::NotifierParts{*parts_}, settings_);
   auto bound = server_->start();
   if (!bound) return bound.error();
   bound_ = std::move(*bound);
   watch_own();
   driver_->start();
   notifier_->start();
-  for (const Bound& each : bound_) {
-    log_.announce("listening", {{"protocol", wire_name(each.wire)}, {"address", each.to_string()}});
+  for (const server::Bound& each : bound_) {
+    log_.announce("listening",
+                  {{"protocol", server::wire_name(each.wire)}, {"address", each.to_string()}});
   }
-  log_.write(LogLevel::info, "ready",
-             {{"version", kVersion}, {"roots", static_cast<std::int64_t>((*trust)->size())}});
+  log_.write(
+      runtime::LogLevel::info, "ready",
+      {{"version", runtime::kVersion}, {"roots", static_cast<std::int64_t>((*trust)->size())}});
   return {};
 }
 
@@ -188,13 +193,13 @@ void Process::watch_signals() {
       reload();
       return watch_signals();
     }
-    log_.write(LogLevel::info, "stopping", {{"signal", number}});
+    log_.write(runtime::LogLevel::info, "stopping", {{"signal", number}});
     stop(0);
   });
 }
 
 // What a reload cannot change.
-bool needs_restart(const Config& old, const Config& now) {
+bool needs_restart(const runtime::Config& old, const runtime::Config& now) {
   return now.store.path != old.store.path || now.store.map_size != old.store.map_size ||
          now.line.listen != old.line.listen || now.line.listen_tls != old.line.listen_tls ||
          now.line.socket != old.line.socket || now.http.listen != old.http.listen ||
@@ -206,17 +211,19 @@ bool needs_restart(const Config& old, const Config& now) {
 
 void Process::reload() {
   ::sd_notify(0, "RELOADING=1");
-  const auto finish = [this](LogLevel level, std::string_view event, std::string_view why) {
+  const auto finish = [this](runtime::LogLevel level, std::string_view event,
+                             std::string_view why) {
     log_.write(level, event, {{"file", config_file_}, {"detail", why}});
     ::sd_notify(0, "READY=1");
   };
-  auto config = config_file_.empty() ? Result<Config>(Config{}) : load_config(config_file_);
-  if (!config) return finish(LogLevel::error, "reload_refused", config.error().detail);
+  auto config = config_file_.empty() ? Result<runtime::Config>(runtime::Config{})
+                                     : runtime::load_config(config_file_);
+  if (!config) return finish(runtime::LogLevel::error, "reload_refused", config.error().detail);
   auto trust = pki::TrustStore::load(config->trust_file());
-  if (!trust) return finish(LogLevel::error, "reload_refused", trust.error().detail);
+  if (!trust) return finish(runtime::LogLevel::error, "reload_refused", trust.error().detail);
 
   const bool restart = needs_restart(settings_->config, *config);
-  settings_ = make_settings(std::move(*config));
+  settings_ = runtime::make_settings(std::move(*config));
   log_.set_level(settings_->config.log.level);
   verifier_->set_trust(*trust);
   scanner_->reconfigure(scanner_settings());
@@ -226,11 +233,11 @@ void Process::reload() {
   if (tls_files_ && settings_->config.tls.on()) {
     const auto& tls = settings_->config.tls;
     if (!tls_files_->same_paths(tls.certificate, tls.key)) {
-      tls_files_ = std::make_unique<TlsFiles>(tls.certificate, tls.key);
+      tls_files_ = std::make_unique<server::TlsFiles>(tls.certificate, tls.key);
     }
     exchange_identity();
   }
-  finish(LogLevel::info, "reloaded",
+  finish(runtime::LogLevel::info, "reloaded",
          restart ? "store.*, listeners, line.remembered_answers and *.threads take effect at the "
                    "next start"
                  : "all");
@@ -239,7 +246,7 @@ void Process::reload() {
 Result<void> Process::load_identity() {
   const auto& tls = settings_->config.tls;
   if (!tls.on()) return {};
-  tls_files_ = std::make_unique<TlsFiles>(tls.certificate, tls.key);
+  tls_files_ = std::make_unique<server::TlsFiles>(tls.certificate, tls.key);
   auto loaded = tls_files_->load();
   if (!loaded) return loaded.error();
   identity_ = *loaded;
@@ -251,14 +258,14 @@ void Process::exchange_identity() {
   auto loaded = tls_files_->load();
   if (!loaded) {
     log_.write(
-        LogLevel::error, "certificate_refused",
+        runtime::LogLevel::error, "certificate_refused",
         {{"detail", loaded.error().detail}, {"do", "the old one is served until it is right"}});
     return;
   }
   identity_ = *loaded;
   server_->set_identity(identity_);
   watch_own();
-  log_.write(LogLevel::info, "certificate_loaded",
+  log_.write(runtime::LogLevel::info, "certificate_loaded",
              {{"sha256", hex(identity_->sha256())}, {"not_after", identity_->not_after()}});
 }
 
@@ -272,7 +279,7 @@ void Process::watch_own() {
   auto settings = scanner_settings();
   auto own = settings.own;
   scanner_->reconfigure(std::move(settings));
-  if (auto job = watch_own_names(*service_, settings_, std::move(own))) {
+  if (auto job = service::watch_own_names(*service_, settings_, std::move(own))) {
     store_->submit(std::move(job));
   }
 }
@@ -315,7 +322,7 @@ void Process::stop(int status) {
 int Process::run() {
   for (const int number : {SIGTERM, SIGINT, SIGHUP}) signals_.add(number);
   if (auto started = start(); !started) {
-    log_.write(LogLevel::error, "cannot_start", {{"why", started.error().detail}});
+    log_.write(runtime::LogLevel::error, "cannot_start", {{"why", started.error().detail}});
     return 1;
   }
   watch_signals();
@@ -330,23 +337,23 @@ int Process::run() {
   server_->drain(kDrain);
   last_notices.join();
   store_.reset();  // commits what is queued, and tells driver and server of it: they go after it
-  log_.write(LogLevel::info, "stopped");
+  log_.write(runtime::LogLevel::info, "stopped");
   ignore_late_signals();
   return exit_status_;
 }
 
 }  // namespace
 
-const char* const kVersion = CERTLINE_VERSION;
-
 void die_in_words() {
   std::set_terminate(die_with_a_line);
 }
 
 int serve(const std::string& config_file) {
-  auto config = config_file.empty() ? Result<Config>(Config{}) : load_config(config_file);
+  auto config = config_file.empty() ? Result<runtime::Config>(runtime::Config{})
+                                    : runtime::load_config(config_file);
   if (!config) {
-    Log(LogLevel::info).write(LogLevel::error, "cannot_start", {{"why", config.error().detail}});
+    runtime::Log(runtime::LogLevel::info)
+        .write(runtime::LogLevel::error, "cannot_start", {{"why", config.error().detail}});
     return 1;
   }
   prepare_process();

@@ -5,8 +5,6 @@
 
 namespace certline::daemon {
 
-extern const char* const kVersion;
-
 // Runs until SIGTERM or SIGINT. Returns the exit status: 0 after an orderly end, 1 when it could
 // not start or the store became unusable (one clear line says why).
 int serve(const std::string& config_file);

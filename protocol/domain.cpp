@@ -230,6 +230,12 @@ Result<Domain> Domain::parse(std::string_view text, DomainRules rules) {
   return domain;
 }
 
+std::string with_port(std::string_view host, std::uint16_t port) {
+  std::string text(host);
+  if (host.find(':') != host.npos) text = '[' + text + ']';
+  return text + ':' + std::to_string(port);
+}
+
 std::string Domain::canonical() const {
   const bool v6 = ip_ && !ip_->is_v4();
   std::string out = v6 ? '[' + host_ + ']' : host_;

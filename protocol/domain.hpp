@@ -17,6 +17,9 @@ struct DomainRules {
   bool special_names = false;  // permit single labels and special-use names (RFC 6761)
 };
 
+// "host:port", "[v6]:port"
+std::string with_port(std::string_view host, std::uint16_t port);
+
 class Domain {
  public:
   static Result<Domain> parse(std::string_view text, DomainRules rules = {});

@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <new>
 
-#include "unit/daemon/service_fixture.hpp"
+#include "tests/unit/daemon/service/service_fixture.hpp"
 
 namespace {
 
@@ -45,7 +45,10 @@ void operator delete[](void* memory, std::size_t) noexcept {
   std::free(memory);
 }
 
-namespace certline::daemon {
+namespace certline::service {
+
+using namespace runtime;
+using namespace scans;
 namespace {
 
 constexpr long kMost = 20'000;
@@ -172,4 +175,4 @@ TEST_CASE("an allocation that fails within a write undoes all of it") {
   CHECK(n > 30);
 }
 
-}  // namespace certline::daemon
+}  // namespace certline::service

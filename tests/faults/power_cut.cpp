@@ -14,7 +14,7 @@
 #include <iterator>
 #include <random>
 
-#include "daemon/entropy.hpp"
+#include "daemon/runtime/entropy.hpp"
 #include "pki/digest.hpp"
 #include "protocol/domain.hpp"
 #include "store/store.hpp"
@@ -23,6 +23,7 @@
 namespace {
 
 using namespace certline;
+using namespace certline::runtime;
 using namespace certline::faults;
 
 constexpr std::size_t kSector = 512;  // what a disk writes whole
@@ -166,7 +167,7 @@ class Replay {
       ++names;
       const auto watch = find(view, name, promised.key);
       if (!watch || !view.endpoint(watch->endpoint)) return name + " is lost";
-      if (!promised.id.empty() && daemon::uuid_text(watch->id) != promised.id)
+      if (!promised.id.empty() && runtime::uuid_text(watch->id) != promised.id)
         return name + " has another id";
     }
     for (const auto& [name, promised] : knows_.absent())

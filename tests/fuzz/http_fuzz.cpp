@@ -7,13 +7,13 @@
 #include <string>
 #include <string_view>
 
-#include "daemon/http_answer.hpp"
-#include "daemon/http_gate.hpp"
+#include "daemon/server/http/answer.hpp"
+#include "daemon/server/http/gate.hpp"
 
 namespace {
 
 using namespace certline;
-using namespace certline::daemon;
+using namespace certline::server::http;
 
 void require(bool held) {
   if (!held) std::abort();

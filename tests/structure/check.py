@@ -19,16 +19,36 @@ FUNCTION_LINES = 70
 # Its users copy one file, so it is one.
 ONE_FILE = {"hooks/certline": 1300}
 
-# folder → folders whose headers it may include. Tests may include everything.
-INCLUDES = {
-    "protocol": {"protocol"},
-    "inventory": {"protocol", "inventory"},
-    "pki": {"protocol", "inventory", "pki"},
-    "store": {"protocol", "inventory", "store"},
-    "scanner": {"protocol", "inventory", "pki", "scanner"},
-    "connectors": {"protocol", "inventory", "pki", "connectors"},
-    "daemon": {"protocol", "inventory", "pki", "store", "scanner", "connectors", "daemon"},
+# room → rooms whose headers it may include besides its own, and whatever those may include, too. A
+# room is a folder with a library of its own. Tests see everything.
+MAY_INCLUDE = {
+    "protocol": set(),
+    "inventory": {"protocol"},
+    "pki": {"inventory"},
+    "store": {"inventory"},
+    "scanner": {"pki"},
+    "connectors": {"pki"},
+    "daemon/runtime": {"scanner", "store"},
+    "daemon/notices": {"daemon/runtime", "connectors"},
+    "daemon/scans": {"daemon/notices"},
+    "daemon/service": {"daemon/notices"},
+    "daemon/server/http": {"protocol"},
+    "daemon/server": {"daemon/service", "daemon/server/http"},
+    "daemon/commands": {"daemon/service"},
+    "daemon": {"daemon/scans", "daemon/server", "daemon/commands"},
 }
+
+
+def closure(room):
+    rooms = {room}
+    for other in MAY_INCLUDE[room]:
+        rooms |= closure(other)
+    return rooms
+
+
+INCLUDES = {room: closure(room) for room in MAY_INCLUDE}
+# The files of the daemon that stand in no room.
+TOP_OF_DAEMON = {"main", "process", "own_endpoints"}
 # library → (pattern of its headers, folders that may see them)
 LIBRARIES = {
     "Asio": (r"boost/asio|boost/beast", {"scanner", "daemon"}),
@@ -75,27 +95,52 @@ def written_by_hand():
             if "/corpus/" not in f and f != "LICENSE" and text(f) is not None]
 
 
+def room_of(name):
+    """The innermost room of a file; None for what is in none, such as tests."""
+    parts = name.split("/")[:-1]
+    while parts and "/".join(parts) not in INCLUDES:
+        parts.pop()
+    return "/".join(parts) or None
+
+
 def includes():
     for name in sources():
-        folder = name.split("/")[0]
-        if folder not in INCLUDES:
+        room = room_of(name)
+        if room is None:
             continue
+        top = room.split("/")[0]
         for number, line in enumerate(text(name).splitlines(), 1):
             match = re.match(r'\s*#\s*include\s*([<"])([^>"]+)', line)
             if not match:
                 continue
             kind, header = match.groups()
-            if kind == '"' and header.split("/")[0] not in INCLUDES[folder]:
-                yield f"{name}:{number}: {folder}/ may not include {header}"
+            if kind == '"' and room_of(header.replace("_generated.h", ".h")) not in INCLUDES[room]:
+                yield f"{name}:{number}: {room}/ may not include {header}"
             for library, (pattern, folders) in LIBRARIES.items():
-                if re.match(pattern, header) and folder not in folders:
-                    yield f"{name}:{number}: {folder}/ may not see {library} ({header})"
-            if folder in ("scanner", "daemon") and header.startswith("openssl/") \
+                if re.match(pattern, header) and top not in folders:
+                    yield f"{name}:{number}: {room}/ may not see {library} ({header})"
+            if top in ("scanner", "daemon") and header.startswith("openssl/") \
                     and header not in TLS_OPENSSL:
-                yield f"{name}:{number}: {folder}/ takes no OpenSSL object apart ({header})"
-            if folder == "daemon" and header.startswith("openssl/") \
-                    and not name.startswith("daemon/tls_"):
-                yield f"{name}:{number}: OpenSSL is behind daemon/tls_* ({header})"
+                yield f"{name}:{number}: {room}/ takes no OpenSSL object apart ({header})"
+            if top == "daemon" and header.startswith("openssl/") \
+                    and not name.startswith("daemon/server/tls_"):
+                yield f"{name}:{number}: OpenSSL is behind daemon/server/tls_* ({header})"
+
+
+def rooms():
+    """The build's rooms are those of MAY_INCLUDE, and every source stands in one."""
+    built = set(re.findall(r"^certline_folder\((\S+)", text("CMakeLists.txt"), re.MULTILINE))
+    for room in sorted(built ^ set(MAY_INCLUDE)):
+        yield f"CMakeLists.txt:1: {room} is a room either there or in tests/structure/check.py"
+    for name in sources():
+        path = pathlib.PurePath(name)
+        if path.parts[0] == "tests" and path.parts[1] != "unit":
+            continue
+        folder = str(path.parent).removeprefix("tests/unit/")
+        if folder not in MAY_INCLUDE and name != "tests/unit/catch_main.cpp":
+            yield f"{name}:1: {folder}/ is no room; see CMakeLists.txt"
+        if str(path.parent) == "daemon" and path.stem not in TOP_OF_DAEMON:
+            yield f"{name}:1: belongs into a room of daemon/"
 
 
 def lengths():
@@ -203,8 +248,8 @@ def transcripts():
         yield f"tests/wire/{name}:1: protocol/PROTOCOL.md doesn't cite it"
 
 
-CHECKS = {check.__name__: check for check in (includes, lengths, functions, names, words, openings,
-                                              formatting, shell, manuals, transcripts)}
+CHECKS = {check.__name__: check for check in (includes, rooms, lengths, functions, names, words,
+                                              openings, formatting, shell, manuals, transcripts)}
 
 
 def main():

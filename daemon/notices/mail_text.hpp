@@ -1,0 +1,25 @@
+#pragma once
+// A message as people read it in their mail, in two forms. Pure. For chats and phones:
+// chat_text.hpp.
+
+#include <string>
+#include <string_view>
+
+#include "inventory/message.hpp"
+
+namespace certline::notices {
+
+struct MailText {
+  std::string subject;  // one line
+  std::string text;     // at most kMailColumns wide, but for what cannot be broken
+  std::string html;     // a whole document that refers to nothing elsewhere
+};
+inline constexpr std::size_t kMailColumns = 78;
+
+MailText render_mail(const Message& message, UtcTime now);
+
+std::string utc_text(UtcTime when);      // "2026-11-21 15:55 UTC"
+std::string span_text(UtcTime seconds);  // "5 minutes", "1 hour", "3 days"
+std::string wrapped(std::string_view text, std::string_view indent, std::size_t columns);
+
+}  // namespace certline::notices

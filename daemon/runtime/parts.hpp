@@ -1,0 +1,37 @@
+#pragma once
+// What every part of the daemon is handed. One of it lives as long as the process serves;
+// process.cpp makes it, tests make their own with a clock and random bytes that they set.
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "daemon/runtime/entropy.hpp"
+#include "daemon/runtime/log.hpp"
+#include "store/store.hpp"
+
+namespace certline::runtime {
+
+// Figures that one part keeps and another shows.
+struct Gauges {
+  std::atomic<std::uint64_t> connections{0};
+  std::atomic<std::uint64_t> scans_in_flight{0};
+  std::atomic<UtcTime> last_scan_utc{0};  // when one was last saved; 0: not since the start
+};
+
+// Thread-safe.
+struct Parts {
+  store::Store& store;
+  Log& log;
+  Gauges& gauges;
+  std::function<UtcTime()> clock;
+  Entropy entropy;
+  // The store cannot be used any more. Called on the writer thread; may be empty.
+  std::function<void()> on_panic = {};
+
+  UtcTime now() const { return clock(); }
+  // What a commit that failed means to whoever asked for it.
+  Error commit_error(store::CommitOutcome outcome) const;
+};
+
+}  // namespace certline::runtime

@@ -1,0 +1,17 @@
+#pragma once
+// Reads [[channel]] of the configuration file. Apart from channel_config.hpp, so that only
+// config.cpp sees the TOML library.
+
+#include <toml++/toml.h>
+
+#include <string>
+#include <vector>
+
+#include "daemon/runtime/channel_config.hpp"
+
+namespace certline::runtime {
+
+// Appends the channels. Returns what is wrong with them; empty if nothing is.
+std::string read_channels(std::vector<ChannelConfig>& channels, const toml::node& node);
+
+}  // namespace certline::runtime

@@ -1,0 +1,117 @@
+// Fields are the same for every answer where they can be: nothing here may be kept by a cache or
+// be taken for another type. The date is rendered once a second.
+#include "daemon/server/http/answer.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <ctime>
+#include <iterator>
+
+namespace certline::server::http {
+namespace {
+
+struct Phrase {
+  int status;
+  std::string_view text;
+};
+constexpr std::array kPhrases{
+    Phrase{200, "OK"},
+    Phrase{204, "No Content"},
+    Phrase{302, "Found"},
+    Phrase{303, "See Other"},
+    Phrase{304, "Not Modified"},
+    Phrase{400, "Bad Request"},
+    Phrase{401, "Unauthorized"},
+    Phrase{403, "Forbidden"},
+    Phrase{404, "Not Found"},
+    Phrase{405, "Method Not Allowed"},
+    Phrase{406, "Not Acceptable"},
+    Phrase{408, "Request Timeout"},
+    Phrase{409, "Conflict"},
+    Phrase{410, "Gone"},
+    Phrase{413, "Content Too Large"},
+    Phrase{414, "URI Too Long"},
+    Phrase{415, "Unsupported Media Type"},
+    Phrase{417, "Expectation Failed"},
+    Phrase{422, "Unprocessable Content"},
+    Phrase{429, "Too Many Requests"},
+    Phrase{431, "Request Header Fields Too Large"},
+    Phrase{500, "Internal Server Error"},
+    Phrase{501, "Not Implemented"},
+    Phrase{503, "Service Unavailable"},
+    Phrase{505, "HTTP Version Not Supported"},
+    Phrase{507, "Insufficient Storage"},
+};
+
+// IMF-fixdate (RFC 9110 5.6.7), in English whatever the locale.
+std::string date_text(UtcTime now) {
+  static constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
+  static constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
+                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
+  const std::time_t when = now;
+  std::tm t{};
+  ::gmtime_r(&when, &t);
+  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+                     kDays[static_cast<std::size_t>(t.tm_wday)], t.tm_mday,
+                     kMonths[static_cast<std::size_t>(t.tm_mon)], t.tm_year + 1900, t.tm_hour,
+                     t.tm_min, t.tm_sec);
+}
+
+const std::string& date_of(UtcTime now) {
+  thread_local UtcTime said = -1;
+  thread_local std::string text;
+  if (said != now) {
+    text = date_text(now);
+    said = now;
+  }
+  return text;
+}
+
+constexpr std::string_view kAlways =
+    "Server: certline\r\n"
+    "Cache-Control: no-store\r\n"
+    "X-Content-Type-Options: nosniff\r\n";
+
+}  // namespace
+
+std::string_view http_phrase(int status) {
+  const auto* const known = std::find_if(kPhrases.begin(), kPhrases.end(),
+                                         [&](const Phrase& row) { return row.status == status; });
+  return known == kPhrases.end() ? std::string_view("Answer") : known->text;
+}
+
+void append_answer_start(std::string& out, int status, UtcTime now) {
+  if (status == 200) {
+    out += "HTTP/1.1 200 OK";
+  } else {
+    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}", status, http_phrase(status));
+  }
+  out += "\r\nDate: ";
+  out += date_of(now);
+  out += "\r\n";
+}
+
+void append_answer_rest(std::string& out, const HttpResponse& response,
+                        const HttpAnswerStyle& style) {
+  const auto into = std::back_inserter(out);
+  const bool never_has_body = response.status == 204 || response.status == 304;
+  out += kAlways;
+  if (!never_has_body) {
+    fmt::format_to(into, "Content-Type: {}\r\nContent-Length: {}\r\n", response.content_type,
+                   response.body.size());
+  }
+  for (const auto& [name, value] : response.fields) {
+    fmt::format_to(into, "{}: {}\r\n", name, value);
+  }
+  if (!style.keep_alive) {
+    out += "Connection: close\r\n";
+  } else if (style.minor_version == 0) {
+    out += "Connection: keep-alive\r\n";
+  }
+  out += "\r\n";
+  if (!never_has_body && !style.head_only) out += response.body;
+}
+
+}  // namespace certline::server::http

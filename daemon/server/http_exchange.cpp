@@ -1,0 +1,207 @@
+// What a connection does with a request that the gate let through: from its route to the service
+// and back to bytes. Reads are answered at once, writes and waits when their time comes.
+#include <exception>
+
+#include "daemon/server/http_connection.hpp"
+#include "protocol/command_table.hpp"
+
+namespace certline::server {
+namespace {
+
+constexpr std::size_t kRecalledHeadBytes = 512;
+
+}  // namespace
+
+// A head that the gate let through before, byte for byte, needs no second look.
+std::size_t HttpConnection::recall(std::string_view bytes) {
+  if (gate_.stage() != http::HttpGate::Stage::idle || !bytes.starts_with("GET ")) return 0;
+  const runtime::Settings& settings = *host_.settings();
+  if (served_ + 1 >= limits().requests_per_connection || draining_ ||
+      !is_exempt(caller_.source, settings.config.rates) ||
+      host_.log.enabled(runtime::LogLevel::debug)) {
+    return 0;
+  }
+  const std::size_t end = bytes.substr(0, kRecalledHeadBytes).find("\r\n\r\n");
+  if (end == bytes.npos) return 0;
+  const UtcTime utc = host_.service.parts().now();
+  const std::string_view known =
+      host_.recent.find(bytes.substr(0, end + 4), settings.generation, utc);
+  if (known.empty()) return 0;
+  http::append_answer_start(output(), 200, utc);
+  out_ += known;
+  ++served_;
+  ++turn_;
+  stage_since_ = now_;
+  return end + 4;
+}
+
+http::HttpAnswerStyle HttpConnection::style_for(const http::HttpHead& head) const {
+  const bool stays = head.keep_alive && !draining_ && served_ < limits().requests_per_connection;
+  return {head.method == HttpMethod::head, stays, head.minor_version};
+}
+
+void HttpConnection::serve(http::HttpIncoming incoming, std::string_view raw) {
+  ++served_;
+  ++turn_;
+  stage_since_ = now_;
+  const http::HttpAnswerStyle style = style_for(incoming.head);
+  if (host_.log.enabled(runtime::LogLevel::debug)) {
+    host_.log.write(runtime::LogLevel::debug, "request",
+                    {{"source", caller_.source.to_string()},
+                     {"method", method_name(incoming.head.method)},
+                     {"target", loggable_target(incoming.head.target)}});
+  }
+  try {
+    auto parsed = parse_rest(incoming.view(), host_.settings()->config.domain_rules());
+    if (auto* call = std::get_if<RestCall>(&parsed)) {
+      const bool plain =
+          incoming.head.method == HttpMethod::get && incoming.body.empty() && style.keep_alive;
+      return execute(std::move(*call), style, plain ? raw : std::string_view());
+    }
+    const auto refused = too_fast(nullptr);
+    answer(refused ? *refused : std::get<HttpResponse>(parsed), style);
+  } catch (const std::exception& failure) {
+    host_.log.write_limited(runtime::LogLevel::error, "request_failed", {{"what", failure.what()}});
+    under_way_.reset();
+    refuse(500, "the daemon could not do this; its log says why");
+  }
+}
+
+// What a client that asks too often is told (as the documented routes say it).
+std::optional<HttpResponse> HttpConnection::too_fast(const RestCall* call) {
+  const RateLimits& rates = host_.settings()->config.rates;
+  const ApiKey* key = call == nullptr ? nullptr : key_of(call->request);
+  const std::uint32_t wait = host_.sources.request(
+      caller_.source, key != nullptr ? key->text() : std::string_view(), rates, now_);
+  if (wait == 0) return {};
+  HttpResponse response;
+  response.status = 429;
+  response.body = R"({"message":"Too Many Attempts."})";
+  response.fields = {
+      {"X-RateLimit-Limit",
+       std::to_string(key != nullptr ? rates.key_per_minute : rates.source_per_minute)},
+      {"X-RateLimit-Remaining", "0"},
+      {"Retry-After", std::to_string(wait)},
+      {"X-RateLimit-Reset", std::to_string(host_.service.parts().now() + wait)},
+  };
+  return response;
+}
+
+void HttpConnection::execute(RestCall call, const http::HttpAnswerStyle& style,
+                             std::string_view raw) {
+  if (const auto refused = too_fast(&call)) return answer(*refused, style);
+  const auto* expiration = std::get_if<GetExpiration>(&call.request);
+  const bool waits = expiration != nullptr && expiration->wait_s > 0;
+  if (!waits && !is_write(call.request)) {
+    const auto read = host_.service.read(call.request, caller_, *host_.settings(), 0);
+    log_failure(read.reply);
+    const HttpResponse response = render_rest(call, read.reply);
+    answer(response, style);
+    if (read.basis && !raw.empty() && response.status == 200) {
+      keep(raw, response, style, *read.basis);
+    }
+    return;
+  }
+  under_way_ = std::make_unique<UnderWay>();
+  under_way_->style = style;
+  under_way_->waits = waits;
+  under_way_->received_utc = host_.service.parts().now();
+  if (waits) under_way_->until = now_ + std::chrono::seconds(expiration->wait_s);
+  under_way_->call = std::move(call);
+  if (waits) {
+    try_waiting(false);
+  } else {
+    execute_write();
+  }
+}
+
+void HttpConnection::execute_write() {
+  auto deliver = [loop = host_.loop, weak = weak_from_this()](Reply reply) {
+    loop->queue([weak, reply = std::move(reply)] {
+      if (const auto self = weak.lock()) {
+        self->guarded([&] {
+          self->finish_under_way(reply);
+          self->schedule_pump();  // replies of one commit leave together
+        });
+      }
+    });
+  };
+  host_.writes.push_back(host_.service.write_job(under_way_->call.request, caller_,
+                                                 host_.settings(), std::move(deliver)));
+}
+
+void HttpConnection::try_waiting(bool give_up) {
+  const auto ask = [this] {
+    return host_.service.read(under_way_->call.request, caller_, *host_.settings(),
+                              under_way_->received_utc);
+  };
+  service::Service::Read read = ask();
+  if (read.wait_for && !give_up && !under_way_->registered) {
+    // Registered first, then asked again: a scan that ends in between is not missed.
+    under_way_->registered = read.wait_for;
+    host_.wait_for(*read.wait_for, id_);
+    read = ask();
+  }
+  if (read.wait_for && !give_up) return;
+  finish_under_way(read.reply);
+}
+
+void HttpConnection::stop_waiting() {
+  if (under_way_ && under_way_->registered) host_.stop_waiting(*under_way_->registered, id_);
+  if (under_way_) under_way_->registered.reset();
+}
+
+void HttpConnection::finish_under_way(const Reply& reply) {
+  if (closed_ || !under_way_) return;
+  stop_waiting();
+  const auto done = std::move(under_way_);
+  log_failure(reply);
+  http::HttpAnswerStyle style = done->style;
+  style.keep_alive = style.keep_alive && !draining_;
+  stage_since_ = now_;
+  answer(render_rest(done->call, reply), style);
+}
+
+void HttpConnection::log_failure(const Reply& reply) const {
+  if (reply || !host_.log.enabled(runtime::LogLevel::debug)) return;
+  host_.log.write(runtime::LogLevel::debug, "request_failed",
+                  {{"source", caller_.source.to_string()},
+                   {"kind", error_name(reply.error().kind)},
+                   {"detail", reply.error().detail}});
+}
+
+void HttpConnection::endpoint_scanned() {
+  if (closed_ || !under_way_ || !under_way_->waits) return;
+  guarded([this] {
+    under_way_->registered.reset();
+    try_waiting(false);
+    schedule_pump();
+  });
+}
+
+void HttpConnection::answer(const HttpResponse& response, const http::HttpAnswerStyle& style) {
+  http::append_answer_start(output(), response.status, host_.service.parts().now());
+  http::append_answer_rest(out_, response, style);
+  if (!style.keep_alive) ending_ = true;
+}
+
+void HttpConnection::keep(std::string_view raw, const HttpResponse& response,
+                          const http::HttpAnswerStyle& style,
+                          const service::RecentAnswers::Basis& basis) {
+  if (!host_.recent.keeps_this_one()) return;
+  std::string rest;
+  http::append_answer_rest(rest, response, style);
+  host_.recent.keep(raw, rest, basis);
+}
+
+// The last answer of a connection: nothing behind it is read as a request.
+void HttpConnection::refuse(int status, std::string_view detail) {
+  host_.log.write_limited(runtime::LogLevel::info, "http_refused",
+                          {{"source", caller_.source.to_string()},
+                           {"status", std::int64_t{status}},
+                           {"reason", detail}});
+  input_.clear();
+  answer(problem(status, http::http_phrase(status), detail), {false, false, 1});
+}
+
+}  // namespace certline::server

@@ -1,0 +1,255 @@
+// What administrators do to accounts and keys. Each change is one transaction and one row of the
+// audit, whose actor is the caller's uid.
+#include <algorithm>
+#include <limits>
+#include <set>
+
+#include "daemon/notices/incidents.hpp"
+#include "daemon/service/account_rows.hpp"
+#include "daemon/service/administration.hpp"
+#include "daemon/service/write_context.hpp"
+#include "inventory/client_silence.hpp"
+#include "pki/digest.hpp"
+
+namespace certline::service {
+namespace {
+
+using store::WriteView;
+
+constexpr std::size_t kPageRows = 32;  // more than fit one reply
+constexpr std::size_t kChunk = 1000;
+
+Reply changed(std::string text) {
+  return ReplyBody{Changed{std::move(text)}};
+}
+
+std::string named(const AccountRecord& account) {
+  return "account " + std::to_string(account.id);
+}
+
+// Looks only: what lies under these keys, tags and addresses is removed afterwards.
+struct Belongings {
+  AccountId account = 0;
+  std::set<KeyTag> keys;
+  std::set<std::string> emails;
+};
+
+void remove_names(Scene& scene, AccountId account) {
+  each_watch(scene.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
+    notices::release_watch(scene.view, account, canonical, watch, scene.now);
+    scene.view.remove_watch(account, canonical);
+    detach_endpoint(scene, watch);
+  });
+}
+
+std::set<KeyTag> remove_keys(Scene& scene, AccountId account) {
+  std::set<KeyTag> tags;
+  each_key(scene.view, account, [&](const KeyTag& tag, const KeyRecord& key) {
+    if (const auto at = silent_from(key)) {
+      scene.view.clear_alarm({*at, AlarmKind::silence, std::string(tag.begin(), tag.end())});
+    }
+    scene.view.remove_key(tag);
+    tags.insert(tag);
+  });
+  return tags;
+}
+
+void remove_incidents(WriteView& view, AccountId account) {
+  for (auto chunk = view.incidents(account, kChunk); !chunk.empty();
+       chunk = view.incidents(account, kChunk)) {
+    for (const auto& [key, incident] : chunk) view.remove_incident(key);
+  }
+}
+
+void remove_deliveries(WriteView& view, const Belongings& of) {
+  std::uint64_t after = 0;
+  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty();
+       chunk = view.deliveries(after, kChunk)) {
+    after = chunk.back().id;
+    for (const DeliveryRecord& delivery : chunk) {
+      if (delivery.account != of.account && !of.emails.contains(delivery.to)) continue;
+      view.clear_alarm({delivery.next_utc, AlarmKind::deliver, alarm_about(delivery.id)});
+      view.remove_delivery(delivery.id);
+    }
+  }
+}
+
+// Tokens have no index of their own: each has an alarm at its end, which names it.
+void remove_alarms_and_tokens(WriteView& view, const Belongings& of) {
+  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
+  const std::string account = alarm_about(of.account);
+  for (const Alarm& alarm : view.alarms(std::numeric_limits<UtcTime>::max(), kAll)) {
+    const bool own = alarm.kind == AlarmKind::tell || alarm.kind == AlarmKind::digest;
+    if (own && alarm.about == account) view.clear_alarm(alarm);
+    if (alarm.kind != AlarmKind::forget_token) continue;
+    Sha256 hash{};
+    KeyTag half{};
+    if (alarm.about.size() != half.size()) continue;
+    std::copy(alarm.about.begin(), alarm.about.end(), hash.begin());
+    std::copy(alarm.about.begin(), alarm.about.end(), half.begin());
+    const auto token = view.token(hash);
+    if (!token || (!of.emails.contains(token->email) && !of.keys.contains(token->key))) continue;
+    view.remove_token(half);
+    view.clear_alarm(alarm);
+  }
+}
+
+}  // namespace
+
+Reply read_accounts(const store::ReadView& view, const ListAccounts& request,
+                    const runtime::Config& config) {
+  AccountPage page;
+  for (const AccountRecord& account : view.accounts(request.after, kPageRows + 1)) {
+    if (page.rows.size() == kPageRows) {
+      page.more = true;
+      break;
+    }
+    page.rows.push_back(account_row(view, account, config));
+  }
+  return ReplyBody{std::move(page)};
+}
+
+Reply read_keys(const store::ReadView& view, const ListKeys& request) {
+  const auto account = find_account(view, request.account);
+  if (!account) return account.error();
+  KeyPage page;
+  for (const auto& [tag, key] :
+       view.keys(account->id, request.after.value_or(KeyTag{}), kPageRows + 1)) {
+    if (page.rows.size() == kPageRows) {
+      page.more = true;
+      break;
+    }
+    page.rows.push_back(key_row(tag, key));
+  }
+  return ReplyBody{std::move(page)};
+}
+
+Reply read_dead_letters(const store::ReadView& view, const ListDeadLetters& request) {
+  DeadLetterPage page;
+  std::uint64_t after = request.after;
+  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty() && !page.more;
+       chunk = view.deliveries(after, kChunk)) {
+    after = chunk.back().id;
+    for (const DeliveryRecord& delivery : chunk) {
+      if (!delivery.dead) continue;
+      if (page.rows.size() == kPageRows) {
+        page.more = true;
+        break;
+      }
+      page.rows.push_back(dead_letter_row(delivery));
+    }
+  }
+  return ReplyBody{std::move(page)};
+}
+
+Reply handle(Scene& scene, const RevokeKey& request) {
+  const auto key = scene.view.key_by_tag(request.key);
+  if (!key) {
+    return Error{ErrorKind::not_registered, "no such key; command keys lists an account's"};
+  }
+  if (key->state == KeyState::revoked) return changed("it was revoked before");
+  revoke_key(scene, *key);
+  audit(scene, "revoke", key->account, hex(request.key));
+  return changed("revoked");
+}
+
+Reply handle(Scene& scene, const VerifyAccount& request) {
+  auto account = find_account(scene.view, request.account);
+  if (!account) return account.error();
+  if (account->blocked_utc != 0) {
+    return Error{ErrorKind::conflict, named(*account) + " is blocked; unblock it first"};
+  }
+  if (!account->claimed_email.empty()) {
+    const auto target = scene.view.account_by_email(account->claimed_email);
+    if (target && load_account(scene.view, *target).blocked_utc != 0) {
+      return Error{ErrorKind::conflict, "the account of its address is blocked; unblock it first"};
+    }
+  }
+  std::vector<KeyRecord> keys;
+  each_key(scene.view, account->id, [&](const KeyTag&, const KeyRecord& key) {
+    if (key.state == KeyState::active && key.confirmed_utc == 0) keys.push_back(key);
+  });
+  if (!account->claimed_email.empty() && !keys.empty()) {
+    const std::string email = account->claimed_email;
+    account = confirm_claim(scene, keys.front(), email);
+    audit(scene, "verify", account->id, email);
+    return changed("verified; it is " + named(*account) + " now");
+  }
+  if (account->verified_utc == 0) account->verified_utc = scene.now;
+  scene.view.put_account(*account);
+  for (KeyRecord& key : keys) {
+    key.confirmed_utc = scene.now;
+    scene.view.put_key(key.digest, key);
+  }
+  each_watch(scene.view, account->id, [&](const std::string& canonical, const WatchRecord& watch) {
+    if (watch.resting || watch.trial_until_utc != 0) {
+      wake_watch(scene, account->id, canonical, watch, 0);
+    }
+  });
+  audit(scene, "verify", account->id, account->email);
+  return changed("verified, with " + std::to_string(keys.size()) + " keys that were not confirmed");
+}
+
+Reply handle(Scene& scene, const BlockAccount& request) {
+  auto account = find_account(scene.view, request.account);
+  if (!account) return account.error();
+  if (account->blocked_utc != 0) return changed("it was blocked before");
+  block_account(scene, *account);
+  audit(scene, "block", account->id, account->email);
+  return changed("blocked; its keys fail and its names rest");
+}
+
+Reply handle(Scene& scene, const UnblockAccount& request) {
+  auto account = find_account(scene.view, request.account);
+  if (!account) return account.error();
+  if (account->blocked_utc == 0 && !account->no_further_keys) {
+    return changed("it was not blocked");
+  }
+  const bool was_blocked = account->blocked_utc != 0;
+  account->blocked_utc = 0;
+  account->no_further_keys = false;
+  scene.view.put_account(*account);
+  if (was_blocked) {
+    each_key(scene.view, account->id, [&](const KeyTag&, KeyRecord key) {
+      if (key.state != KeyState::blocked) return;
+      const KeyRecord before = key;
+      key.state = KeyState::active;
+      put_key(scene.view, before, key);
+    });
+    each_watch(scene.view, account->id,
+               [&](const std::string& canonical, const WatchRecord& watch) {
+                 wake_watch(scene, account->id, canonical, watch, trial_end(scene, *account));
+               });
+  }
+  audit(scene, "unblock", account->id, account->email);
+  return changed("unblocked");
+}
+
+Reply handle(Scene& scene, const SetQuota& request) {
+  auto account = find_account(scene.view, request.account);
+  if (!account) return account.error();
+  account->names_per_key = request.names;
+  scene.view.put_account(*account);
+  audit(scene, "quota", account->id, std::to_string(request.names));
+  return changed(request.names == 0 ? "as limits.names_per_key says"
+                                    : std::to_string(request.names) + " names for each key");
+}
+
+Reply handle(Scene& scene, const DeleteAccount& request) {
+  const auto account = find_account(scene.view, request.account);
+  if (!account) return account.error();
+  Belongings all{account->id, {}, {}};
+  for (const std::string& email : {account->email, account->claimed_email}) {
+    if (!email.empty()) all.emails.insert(email);
+  }
+  remove_names(scene, account->id);
+  all.keys = remove_keys(scene, account->id);
+  remove_incidents(scene.view, account->id);
+  remove_deliveries(scene.view, all);
+  remove_alarms_and_tokens(scene.view, all);
+  scene.view.remove_account(account->id);
+  audit(scene, "delete", account->id, "");
+  return changed("deleted with " + std::to_string(all.keys.size()) + " keys");
+}
+
+}  // namespace certline::service

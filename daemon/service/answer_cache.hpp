@@ -1,0 +1,70 @@
+#pragma once
+// Remembers what `command expiration` said of a name that is well: one that is asked again while
+// nothing about it has changed is answered without a look into the store. Bounded; grows with what
+// is asked. Whether an answer still holds is the store's to say (store::Stamp). Thread-safe.
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "inventory/scan_state.hpp"
+#include "protocol/values.hpp"
+#include "store/change_counters.hpp"
+
+namespace certline::service {
+
+class AnswerCache {
+ public:
+  // An answer without a detail, as far as it doesn't depend on the time of day.
+  struct Answer {
+    UtcTime last_scan_utc = 0, next_scan_utc = 0, not_after_utc = 0, renewal_due_utc = 0;
+    store::Stamp stamp;
+    std::uint32_t rules = 0;  // the settings that read the domain's text
+    std::uint32_t addresses = 0;
+    ScanState problem = ScanState::pending;
+    bool certificate_found = false, trusted = false;
+    std::uint8_t hour = 0;  // in which it was kept, the last digits of it
+  };
+
+  // At most that many answers; 0 keeps none.
+  explicit AnswerCache(std::size_t most);
+
+  // By the exact texts of a request: two that differ in a letter are two questions.
+  std::optional<Answer> find(std::string_view domain, std::string_view key);
+  // A pair too long to be kept is left out.
+  void keep(std::string_view domain, std::string_view key, const Answer& answer);
+
+ private:
+  static constexpr std::size_t kTextBytes = 80;  // domain and key
+  static constexpr std::size_t kShards = 16;
+  static constexpr std::size_t kWays = 8;  // slots looked at for one question
+
+  struct Slot {
+    Answer answer;
+    std::uint8_t domain_size, key_size;
+    std::array<char, kTextBytes> text;
+    std::string_view domain() const { return {text.data(), domain_size}; }
+    std::string_view key() const { return {text.data() + domain_size, key_size}; }
+  };
+  struct Set {
+    std::array<std::uint32_t, kWays> tags{};  // of the slots, part of their hash; 0: free
+    std::array<Slot, kWays> slots;
+  };
+  struct alignas(64) Shard {
+    std::mutex mutex;
+    std::vector<Set> sets;
+    std::size_t used = 0;  // slots
+  };
+
+  static Set& set_of(Shard& shard, std::uint64_t hash);
+  static void place(Shard& shard, std::uint64_t hash, const Slot& slot);
+  void grow(Shard& shard) const;
+
+  const std::size_t sets_per_shard_;  // at most
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace certline::service

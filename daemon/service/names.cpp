@@ -1,0 +1,308 @@
+// Names: add, remove, scan, and a certificate's names together. Watches of one (host, port,
+// starttls) share an endpoint, which goes with the last of them, and is scanned as long as one of
+// them doesn't rest.
+#include <algorithm>
+
+#include "daemon/notices/incidents.hpp"
+#include "daemon/service/write_context.hpp"
+#include "inventory/rollup.hpp"
+#include "pki/certificate_summary.hpp"
+#include "pki/digest.hpp"
+#include "protocol/base64.hpp"
+
+namespace certline::service {
+namespace {
+
+// Opens the wait for an announced leaf, unless every address serves it already.
+void expect_leaf(Scene& scene, AccountId account, const std::string& canonical, WatchRecord& watch,
+                 EndpointRecord& endpoint, const Sha256& leaf) {
+  if (watch.expected == leaf && watch.expected_met_utc != 0) return;
+  if (watch.expected != leaf) {
+    notices::drop_expectation(scene.view, account, canonical, watch, scene.now);
+  }
+  watch.expected = leaf;
+  watch.expected_utc = scene.now;
+  const auto addresses = scene.view.addresses(endpoint.id);
+  watch.expected_met_utc = serves_everywhere(addresses, leaf) ? scene.now : 0;
+  if (watch.expected_met_utc != 0) {
+    notices::drop_expectation(scene.view, account, canonical, watch, scene.now);
+    return;
+  }
+  endpoint.expectation_open = true;
+  endpoint.expectation_step = 0;
+  endpoint.next_scan_utc = scene.now;
+  scene.due_changed = true;
+  scene.view.put_endpoint(endpoint);
+}
+
+std::uint32_t quota_of(const Scene& scene, const AccountRecord& account) {
+  return account.names_per_key != 0 ? account.names_per_key
+                                    : scene.settings.config.accounts.names_per_key;
+}
+
+std::optional<Error> over_quota(const Scene& scene, const Owner& owner, std::size_t more) {
+  const std::uint32_t most = quota_of(scene, owner.account);
+  if (owner.key.names + more <= most) return std::nullopt;
+  const std::string rule =
+      owner.account.names_per_key != 0 ? "its account's quota" : "limits.names_per_key";
+  std::string why = "this key watches " + std::to_string(owner.key.names) + " names, ";
+  why += owner.key.names >= most ? "as many as " + rule + " allows"
+                                 : "and " + rule + " allows " + std::to_string(most) + ": " +
+                                       std::to_string(more) + " more don't fit";
+  return Error{ErrorKind::too_many, why + "; remove some or add with another key"};
+}
+
+std::optional<Error> forbidden(const Scene& scene, const Domain& domain) {
+  if (!domain.ip()) return std::nullopt;
+  const auto refusal = scene.settings.policy->refusal(*domain.ip());
+  if (!refusal) return std::nullopt;
+  return Error{ErrorKind::refused, *refusal};
+}
+
+// Quota and room were looked at before.
+WatchRecord new_watch(Scene& scene, Owner& owner, const Domain& domain,
+                      const std::optional<Starttls>& starttls) {
+  WatchRecord watch;
+  watch.id = scene.draws.uuid();
+  watch.added_by = owner.key_hash;
+  watch.created_utc = scene.now;
+  watch.trial_until_utc = trial_end(scene, owner.account);
+  const Starttls fallback = default_starttls(domain.port());
+  watch.endpoint = attach_endpoint(scene, domain, starttls.value_or(fallback)).id;
+  ++owner.key.names;
+  scene.view.put_key(owner.key_hash, owner.key);
+  return watch;
+}
+
+WatchRecord watch_name(Scene& scene, Owner& owner, const Domain& domain,
+                       const std::optional<Starttls>& starttls,
+                       const std::optional<Sha256>& expected) {
+  const std::string canonical = domain.canonical();
+  auto watch = scene.view.watch(owner.account.id, canonical);
+  bool begun = !watch;
+  if (begun) watch = new_watch(scene, owner, domain, starttls);
+  if (watch->resting) {
+    wake_watch(scene, owner.account.id, canonical, *watch, trial_end(scene, owner.account));
+    watch = scene.view.watch(owner.account.id, canonical);
+  }
+  auto endpoint = scene.view.endpoint(watch->endpoint).value();
+  if (starttls && *starttls != endpoint.starttls) {
+    notices::release_watch(scene.view, owner.account.id, canonical, *watch, scene.now);
+    detach_endpoint(scene, *watch);
+    begun = true;
+    watch->expected_told = false;
+    endpoint = attach_endpoint(scene, domain, *starttls);
+    watch->endpoint = endpoint.id;
+  }
+  if (expected) {
+    expect_leaf(scene, owner.account.id, canonical, *watch, endpoint, *expected);
+  }
+  scene.view.put_watch(owner.account.id, canonical, *watch);
+  if (begun) adopt(scene, owner.account.id, canonical, *watch);
+  return *watch;
+}
+
+// The names of a certificate that may be watched here, each once.
+struct CertificateNames {
+  std::vector<Domain> names;
+  std::uint32_t refused = 0;
+};
+
+Result<CertificateNames> names_of(const Scene& scene, const std::vector<std::uint8_t>& der) {
+  const auto summary = pki::summarize(der);
+  if (!summary.subject) {
+    return Error{ErrorKind::invalid_value,
+                 "this is no certificate: " + summary.subject.error().detail};
+  }
+  if (!summary.names) {
+    return Error{ErrorKind::invalid_value,
+                 "the certificate's names cannot be read: " + summary.names.error().detail};
+  }
+  std::vector<std::string> texts = summary.names->dns;
+  for (const IpAddress& ip : summary.names->ip) texts.push_back(ip.to_string());
+  CertificateNames out;
+  Error last{ErrorKind::invalid_value, "the certificate names nothing that could be watched"};
+  std::vector<std::string> seen;
+  for (const std::string& text : texts) {
+    auto domain = Domain::parse(text, scene.settings.config.domain_rules());
+    const auto refusal = domain ? forbidden(scene, *domain) : std::optional(domain.error());
+    if (refusal) {
+      last = *refusal;
+      ++out.refused;
+      continue;
+    }
+    std::string canonical = domain->canonical();
+    if (std::find(seen.begin(), seen.end(), canonical) != seen.end()) continue;
+    seen.push_back(std::move(canonical));
+    out.names.push_back(std::move(*domain));
+  }
+  if (out.names.empty()) return last;
+  return out;
+}
+
+}  // namespace
+
+EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls) {
+  EndpointRecord endpoint;
+  if (const auto id = scene.view.endpoint_id(domain.host(), domain.port(), starttls)) {
+    endpoint = scene.view.endpoint(*id).value();
+  } else {
+    endpoint.id = scene.view.new_endpoint_id();
+    endpoint.host = domain.host();
+    endpoint.port = domain.port();
+    endpoint.starttls = starttls;
+  }
+  if (endpoint.watchers == endpoint.resting) {  // nobody had it scanned
+    endpoint.next_scan_utc = scene.now;
+    scene.due_changed = true;
+  }
+  ++endpoint.watchers;
+  scene.view.put_endpoint(endpoint);
+  return endpoint;
+}
+
+UtcTime trial_end(const Scene& scene, const AccountRecord& account) {
+  const bool asked = scene.settings.config.verification == runtime::Verification::email;
+  return asked && account.verified_utc == 0 ? scene.now + kTrial : 0;
+}
+
+void adopt(Scene& scene, AccountId account, const std::string& canonical,
+           const WatchRecord& watch) {
+  notices::adopt_watch(scene.view, scene.settings.config, account, canonical, watch, scene.now);
+}
+
+void detach_endpoint(Scene& scene, const WatchRecord& watch) {
+  auto endpoint = scene.view.endpoint(watch.endpoint);
+  if (!endpoint) return;
+  if (endpoint->watchers <= 1) {
+    scene.view.remove_endpoint(watch.endpoint);
+    return;
+  }
+  --endpoint->watchers;
+  if (watch.resting && endpoint->resting > 0) --endpoint->resting;
+  scene.view.put_endpoint(*endpoint);
+}
+
+void rest_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch) {
+  if (watch.resting) return;
+  watch.resting = true;
+  if (auto endpoint = scene.view.endpoint(watch.endpoint)) {
+    ++endpoint->resting;
+    scene.view.put_endpoint(*endpoint);
+  }
+  scene.view.put_watch(account, canonical, watch);
+}
+
+void wake_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch,
+                UtcTime trial_until) {
+  watch.trial_until_utc = trial_until;
+  if (watch.resting) {
+    watch.resting = false;
+    if (auto endpoint = scene.view.endpoint(watch.endpoint)) {
+      if (endpoint->resting > 0) --endpoint->resting;
+      endpoint->next_scan_utc = scene.now;
+      scene.view.put_endpoint(*endpoint);
+      scene.due_changed = true;
+    }
+  }
+  scene.view.put_watch(account, canonical, watch);
+  adopt(scene, account, canonical, watch);
+}
+
+void give_back_name(store::WriteView& view, const Sha256& added_by) {
+  auto key = view.key(added_by);
+  if (!key || key->names == 0) return;
+  --key->names;
+  view.put_key(added_by, *key);
+}
+
+Reply handle(Scene& scene, const AddDomain& request) {
+  const Domain& domain = request.domain;
+  if (auto error = forbidden(scene, domain)) return *error;
+  auto known = known_owner(scene, request.key);
+  if (known && !*known) return known->error();
+  const bool is_new =
+      !known || !scene.view.watch((*known)->account.id, domain.canonical()).has_value();
+  if (is_new && full_for_new_names(scene)) return store_full(scene);
+  if (is_new) {
+    if (auto error = over_quota(scene, known ? **known : Owner{}, 1)) return *error;
+  }
+  auto owner = known ? std::move(*known) : create_owner(scene, request.key);
+  if (!owner) return owner.error();
+  const WatchRecord watch = watch_name(scene, *owner, domain, request.starttls, request.expected);
+  return ReplyBody{Added{runtime::uuid_text(watch.id), hex(pki::md5("DOMAIN:" + domain.input())),
+                         domain.input()}};
+}
+
+Reply handle(Scene& scene, const AddCertificate& request) {
+  auto certificate = names_of(scene, request.der);
+  if (!certificate) return certificate.error();
+  auto known = known_owner(scene, request.key);
+  if (known && !*known) return known->error();
+  const Sha256 leaf = pki::sha256(request.der);
+  std::size_t fresh = 0;
+  bool anything = false;
+  for (const Domain& name : certificate->names) {
+    const auto watch =
+        known ? scene.view.watch((*known)->account.id, name.canonical()) : std::nullopt;
+    if (!watch) ++fresh;
+    if (!watch || watch->expected != leaf || watch->resting) anything = true;
+  }
+  if (!anything) {
+    return Error{ErrorKind::conflict,
+                 "already inserted: each of its names is watched, and this certificate expected"};
+  }
+  if (auto error = over_quota(scene, known ? **known : Owner{}, fresh)) return *error;
+  if (fresh > 0 && full_for_new_names(scene)) return store_full(scene);
+  auto owner = known ? std::move(*known) : create_owner(scene, request.key);
+  if (!owner) return owner.error();
+  for (const Domain& name : certificate->names) {
+    watch_name(scene, *owner, name, std::nullopt, leaf);
+  }
+  CertificateAdded added;
+  Uuid id{};
+  std::copy_n(leaf.begin(), id.size(), id.begin());
+  added.id = runtime::uuid_text(runtime::as_uuid(id, 8));
+  added.key = hex(pki::md5("CERT:" + encode_base64(request.der)));
+  added.names = static_cast<std::uint32_t>(certificate->names.size());
+  added.refused = certificate->refused;
+  return ReplyBody{std::move(added)};
+}
+
+Reply handle(Scene& scene, const RemoveDomain& request) {
+  const auto owner = owner_of(scene, request.key);
+  if (!owner) return owner.error();
+  const std::string canonical = request.domain.canonical();
+  const auto watch = scene.view.watch(owner->account.id, canonical);
+  if (!watch) return unknown_name();
+  notices::release_watch(scene.view, owner->account.id, canonical, *watch, scene.now);
+  scene.view.remove_watch(owner->account.id, canonical);
+  detach_endpoint(scene, *watch);
+  give_back_name(scene.view, watch->added_by);
+  return ReplyBody{Removed{}};
+}
+
+Reply handle(Scene& scene, const ScanDomain& request) {
+  const auto owner = owner_of(scene, request.key);
+  if (!owner) return owner.error();
+  const auto watch = scene.view.watch(owner->account.id, request.domain.canonical());
+  if (!watch) return unknown_name();
+  if (watch->resting) {
+    return Error{ErrorKind::refused,
+                 "this name rests; add it again, or confirm the key with the mail"};
+  }
+  auto endpoint = scene.view.endpoint(watch->endpoint).value();
+  const UtcTime interval = scene.settings.config.accounts.scan_interval_s;
+  const UtcTime wait = endpoint.scan_requested_utc + interval - scene.now;
+  if (endpoint.scan_requested_utc != 0 && wait > 0 && wait <= interval) {
+    return Error{ErrorKind::too_many, "this name was scanned on request a moment ago",
+                 static_cast<std::uint32_t>(wait)};
+  }
+  endpoint.scan_requested_utc = scene.now;
+  endpoint.next_scan_utc = scene.now;
+  scene.view.put_endpoint(endpoint);
+  scene.due_changed = true;
+  return ReplyBody{ScanStarted{}};
+}
+
+}  // namespace certline::service

@@ -1,0 +1,101 @@
+// The operator's watches are written anew at each start and with each certificate, so that they are
+// always those of what is served: names that a new certificate leaves out are no longer watched.
+#include "daemon/service/own_watches.hpp"
+
+#include <algorithm>
+
+#include "daemon/notices/incidents.hpp"
+#include "daemon/service/write_context.hpp"
+
+namespace certline::service {
+namespace {
+
+class OwnNamesJob final : public store::WriteJob {
+ public:
+  OwnNamesJob(const Service& service, runtime::SettingsPtr settings,
+              std::vector<scanner::OwnEndpoint> own)
+      : service_(service),
+        settings_(std::move(settings)),
+        own_(std::move(own)),
+        draws_(service.parts().entropy) {}
+
+  void apply(store::WriteView& view) override {
+    draws_.rewind();
+    Scene scene{view,   service_,     *settings_, caller_, service_.parts().now(),
+                draws_, refusal_row_, "daemon"};
+    keep_account(scene);
+    std::vector<std::string> wanted;
+    for (const scanner::OwnEndpoint& own : own_) {
+      const auto domain = Domain::parse(with_port(own.host, own.port), kOwnNames);
+      if (!domain) continue;
+      watch(scene, *domain);
+      wanted.push_back(domain->canonical());
+    }
+    each_watch(view, kOperatorAccount, [&](const std::string& name, const WatchRecord& watch) {
+      if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return;
+      notices::release_watch(view, kOperatorAccount, name, watch, scene.now);
+      view.remove_watch(kOperatorAccount, name);
+      detach_endpoint(scene, watch);
+      audit(scene, "unwatch-own", kOperatorAccount, name);
+    });
+    due_changed_ = scene.due_changed;
+  }
+
+  void done(store::CommitOutcome outcome) override {
+    if (outcome != store::CommitOutcome::committed) {
+      (void)service_.parts().commit_error(outcome);  // which says so in the log
+    } else if (due_changed_) {
+      service_.due_changed();
+    }
+  }
+
+ private:
+  static void keep_account(Scene& scene) {
+    if (scene.view.account(kOperatorAccount)) return;
+    AccountRecord account;
+    account.id = kOperatorAccount;
+    account.created_utc = account.verified_utc = scene.now;
+    scene.view.put_account(account);
+  }
+
+  static void watch(Scene& scene, const Domain& domain) {
+    const std::string name = domain.canonical();
+    if (const auto known = scene.view.watch(kOperatorAccount, name)) {
+      auto endpoint = scene.view.endpoint(known->endpoint).value();
+      endpoint.next_scan_utc = scene.now;
+      scene.view.put_endpoint(endpoint);
+    } else {
+      WatchRecord fresh;
+      fresh.id = scene.draws.uuid();
+      fresh.created_utc = scene.now;
+      fresh.endpoint = attach_endpoint(scene, domain, Starttls::none).id;
+      scene.view.put_watch(kOperatorAccount, name, fresh);
+      audit(scene, "watch-own", kOperatorAccount, name);
+    }
+    scene.due_changed = true;
+  }
+
+  const Service& service_;
+  const runtime::SettingsPtr settings_;
+  const std::vector<scanner::OwnEndpoint> own_;
+  const Caller caller_{IpAddress::v4(0x7f000001)};
+  Draws draws_;
+  std::optional<std::optional<std::uint64_t>> refusal_row_;
+  bool due_changed_ = false;
+};
+
+}  // namespace
+
+std::unique_ptr<store::WriteJob> watch_own_names(const Service& service,
+                                                 runtime::SettingsPtr settings,
+                                                 std::vector<scanner::OwnEndpoint> own) {
+  try {
+    const bool ever = service.parts().store.read().account(kOperatorAccount).has_value();
+    if (own.empty() && !ever) return nullptr;
+  } catch (const store::CorruptValue&) {
+    // The job comes upon it as well, and fails alone; the daemon serves what is sound.
+  }
+  return std::make_unique<OwnNamesJob>(service, std::move(settings), std::move(own));
+}
+
+}  // namespace certline::service

@@ -1,0 +1,143 @@
+#pragma once
+// What the writing handlers share. Each runs inside the write transaction, on the writer thread,
+// possibly several times: what it decides comes from the view and from its arguments alone. An
+// error it returns must leave nothing written, since the transaction is committed all the same.
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include "daemon/service/service.hpp"
+
+namespace certline::service {
+
+// How long the name of an account that isn't verified is watched before a matching certificate has
+// to have been seen.
+inline constexpr UtcTime kTrial = kDay;
+// How often a claim that is repeated has its mail repeated.
+inline constexpr UtcTime kMailAgain = kDay;
+
+// Random values of one job, the same whenever it is applied again.
+class Draws {
+ public:
+  explicit Draws(const runtime::Entropy& entropy) : entropy_(entropy) {}
+  void rewind() { count_ = 0; }
+  Sha256 next();
+  Uuid uuid();
+
+ private:
+  const runtime::Entropy& entropy_;
+  std::string seed_;
+  std::uint64_t count_ = 0;
+};
+
+// What every handler gets besides its request.
+struct Scene {
+  store::WriteView& view;
+  const Service& service;
+  const runtime::Settings& settings;
+  const Caller& caller;
+  UtcTime now;
+  Draws& draws;
+  // Where a refusal is written down: how many were left out before. Asked for once a job.
+  std::optional<std::optional<std::uint64_t>>& refusal_row;
+  std::string actor;  // for the audit
+  bool due_changed = false;
+};
+
+struct Owner {
+  Sha256 key_hash{};
+  KeyRecord key;
+  AccountRecord account;
+};
+
+std::string tag_text(const Sha256& key_hash);  // 32 hex digits, as `command keys` lists it
+KeyTag tag_of(const Sha256& key_hash);
+
+// The audit. A refusal is written as far as the hour's rows reach.
+void audit(Scene& scene, std::string_view action, AccountId account, std::string subject);
+Error refused(Scene& scene, std::string_view action, AccountId account, std::string subject,
+              Error why);
+
+bool full_for_new_names(const Scene& scene);
+Error store_full(const Scene& scene);
+
+// Keys and accounts (service_accounts.cpp).
+// The owner of a key that is known here; a report of its client is noted. Nothing for an unknown
+// one. Errors (key_unknown): revoked, blocked.
+std::optional<Result<Owner>> known_owner(Scene& scene, const ApiKey& key);
+Result<Owner> owner_of(Scene& scene, const ApiKey& key);  // errors: unknown, too
+// Of an account by itself, as far as registration and its limits allow.
+Result<Owner> create_owner(Scene& scene, const ApiKey& key);
+AccountRecord load_account(const store::ReadView& view, AccountId id);
+// Writes a key, and moves the alarm for its client's silence.
+void put_key(store::WriteView& view, const KeyRecord& before, const KeyRecord& after);
+void note_report_of(store::WriteView& view, KeyRecord& key, UtcTime now);
+// All keys of an account in turn, also while visit() changes them.
+template <class Visit>
+void each_key(store::WriteView& view, AccountId account, Visit visit) {
+  constexpr std::size_t kChunk = 200;
+  KeyTag after{};
+  for (auto chunk = view.keys(account, after, kChunk); !chunk.empty();
+       chunk = view.keys(account, after, kChunk)) {
+    after = chunk.back().first;
+    for (auto& [tag, key] : chunk) visit(tag, key);
+  }
+}
+// The names of `from` move to `into`, and `from` ends. A name that both watch stays as `into` has
+// it.
+void merge_accounts(Scene& scene, AccountId from, AccountId into);
+// A key that waits for its address to be confirmed is confirmed: its account becomes, or joins, the
+// account of the address. Gives that account.
+AccountRecord confirm_claim(Scene& scene, KeyRecord key, const std::string& email);
+void revoke_key(Scene& scene, KeyRecord key);
+void block_account(Scene& scene, AccountRecord account);
+
+// The mail that asks to confirm a claim (service_tokens.cpp).
+void mail_confirmation(Scene& scene, AccountId account, const Sha256& key_hash,
+                       const std::string& email);
+
+// Names (service_names.cpp).
+// One more watch of the endpoint, which is made where there is none.
+EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls);
+// Whoever begins to watch a name, or to be told of it, hears what is known of it already.
+void adopt(Scene& scene, AccountId account, const std::string& canonical, const WatchRecord& watch);
+// One watch of the endpoint ends.
+void detach_endpoint(Scene& scene, const WatchRecord& watch);
+void rest_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch);
+// Scanned again from now on; `trial_until` 0: for good.
+void wake_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch,
+                UtcTime trial_until);
+// The end of a trial begun now, 0 where the account needs none.
+UtcTime trial_end(const Scene& scene, const AccountRecord& account);
+// One name less for the key that added it.
+void give_back_name(store::WriteView& view, const Sha256& added_by);
+// All watches of an account in turn, also while visit() changes them.
+template <class Visit>
+void each_watch(store::WriteView& view, AccountId account, Visit visit) {
+  constexpr std::size_t kChunk = 200;
+  std::string after;
+  for (auto chunk = view.watches(account, after, kChunk); !chunk.empty();
+       chunk = view.watches(account, after, kChunk)) {
+    after = chunk.back().first;
+    for (const auto& [canonical, watch] : chunk) visit(canonical, watch);
+  }
+}
+
+// The handlers.
+Reply handle(Scene& scene, const AddDomain& request);
+Reply handle(Scene& scene, const RemoveDomain& request);
+Reply handle(Scene& scene, const ScanDomain& request);
+Reply handle(Scene& scene, const AddCertificate& request);
+Reply handle(Scene& scene, const ClaimKey& request);
+Reply handle(Scene& scene, const SetNotify& request);
+Reply handle(Scene& scene, const ConfirmToken& request);
+Reply handle(Scene& scene, const RevokeKey& request);
+Reply handle(Scene& scene, const VerifyAccount& request);
+Reply handle(Scene& scene, const BlockAccount& request);
+Reply handle(Scene& scene, const UnblockAccount& request);
+Reply handle(Scene& scene, const SetQuota& request);
+Reply handle(Scene& scene, const DeleteAccount& request);
+
+}  // namespace certline::service

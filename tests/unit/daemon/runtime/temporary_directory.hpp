@@ -1,0 +1,20 @@
+#pragma once
+// A directory that goes with its test.
+
+#include <catch2/catch.hpp>
+#include <filesystem>
+#include <string>
+
+namespace certline::runtime {
+
+struct TemporaryDirectory {
+  std::string path;
+  TemporaryDirectory() {
+    std::string name = (std::filesystem::temp_directory_path() / "certline-XXXXXX").string();
+    REQUIRE(::mkdtemp(name.data()) != nullptr);
+    path = name;
+  }
+  ~TemporaryDirectory() { std::filesystem::remove_all(path); }
+};
+
+}  // namespace certline::runtime

@@ -146,14 +146,15 @@ Result<void> Process::start() {
   if (!store) return store.error();
   store_ = std::move(*store);
 
-  parts_.emplace(runtime::Parts{
-      *store_, log_, gauges_, wall_clock, runtime::Entropy::system(), [this] {
-        asio::post(main_, [this] {
-          log_.write(runtime::LogLevel::error, "store_panic",
-                     {{"do", "restart; if it repeats, check the disk and restore a backup"}});
-          stop(1);
-        });
-      }});
+  const auto panic = [this] {
+    asio::post(main_, [this] {
+      log_.write(runtime::LogLevel::error, "store_panic",
+                 {{"do", "restart; if it repeats, check the disk and restore a backup"}});
+      stop(1);
+    });
+  };
+  parts_.emplace(runtime::Parts{*store_, log_, gauges_, wall_clock, runtime::Entropy::system(),
+                                panic, [this] { driver_->wake(); }});
   service_ = std::make_unique<service::Service>(*parts_, config.line.remembered_answers);
   pool_ = pki::IntermediatePool::create();
   load_intermediates();
@@ -164,7 +165,6 @@ Result<void> Process::start() {
       scans::ScanDriverParts{*parts_, *scanner_, *pool_,
                              [this](EndpointId id) { server_->endpoint_scanned(id); }},
       settings_);
-  service_->on_due_changed([this] { driver_->wake(); });
   notifier_ = std::make_unique<notices::Notifier>(notices::NotifierParts{*parts_}, settings_);
   auto bound = server_->start();
   if (!bound) return bound.error();
@@ -279,7 +279,7 @@ void Process::watch_own() {
   auto settings = scanner_settings();
   auto own = settings.own;
   scanner_->reconfigure(std::move(settings));
-  if (auto job = service::watch_own_names(*service_, settings_, std::move(own))) {
+  if (auto job = service::watch_own_names(*parts_, settings_, std::move(own))) {
     store_->submit(std::move(job));
   }
 }

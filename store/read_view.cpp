@@ -8,6 +8,7 @@ namespace certline::store {
 
 ReadView::ReadView(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 
+ReadView::ReadView(ReadView&&) noexcept = default;
 ReadView::~ReadView() {
   if (impl_ && impl_->pool) impl_->pool->give_back(std::move(impl_));
 }

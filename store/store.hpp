@@ -42,6 +42,7 @@ inline constexpr std::size_t kHistoryPerEndpoint = kAddressesPerEndpoint * kHist
 class ReadView {
  public:
   virtual ~ReadView();
+  ReadView(ReadView&&) noexcept;
   // Found by the first half of the hash; whoever authenticates compares the whole of `digest`.
   std::optional<KeyRecord> key(const Sha256& key_hash) const;
   std::optional<AccountRecord> account(AccountId id) const;

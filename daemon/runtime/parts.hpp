@@ -26,10 +26,15 @@ struct Parts {
   Gauges& gauges;
   std::function<UtcTime()> clock;
   Entropy entropy;
-  // The store cannot be used any more. Called on the writer thread; may be empty.
+  // Called on the writer thread; may be empty. The store cannot be used any more; some endpoint may
+  // be due earlier than before.
   std::function<void()> on_panic = {};
+  std::function<void()> on_due_changed = {};
 
   UtcTime now() const { return clock(); }
+  void due_changed() const {
+    if (on_due_changed) on_due_changed();
+  }
   // What a commit that failed means to whoever asked for it.
   Error commit_error(store::CommitOutcome outcome) const;
 };

@@ -67,7 +67,8 @@ class HttpConnection final : public Connection,
   void note_stage();
   void serve(http::HttpIncoming incoming, std::string_view raw);
   void execute(RestCall call, const http::HttpAnswerStyle& style, std::string_view raw);
-  void execute_write();
+  void ask(std::string_view raw);
+  void answer_at_once(const service::Service::Answered& said, std::string_view raw);
   std::optional<HttpResponse> too_fast(const RestCall* call);
   void try_waiting(bool give_up);
   void stop_waiting();

@@ -92,16 +92,6 @@ void HttpConnection::execute(RestCall call, const http::HttpAnswerStyle& style,
   if (const auto refused = too_fast(&call)) return answer(*refused, style);
   const auto* expiration = std::get_if<GetExpiration>(&call.request);
   const bool waits = expiration != nullptr && expiration->wait_s > 0;
-  if (!waits && !is_write(call.request)) {
-    const auto read = host_.service.read(call.request, caller_, *host_.settings(), 0);
-    log_failure(read.reply);
-    const HttpResponse response = render_rest(call, read.reply);
-    answer(response, style);
-    if (read.basis && !raw.empty() && response.status == 200) {
-      keep(raw, response, style, *read.basis);
-    }
-    return;
-  }
   under_way_ = std::make_unique<UnderWay>();
   under_way_->style = style;
   under_way_->waits = waits;
@@ -111,39 +101,55 @@ void HttpConnection::execute(RestCall call, const http::HttpAnswerStyle& style,
   if (waits) {
     try_waiting(false);
   } else {
-    execute_write();
+    ask(raw);
   }
 }
 
-void HttpConnection::execute_write() {
-  auto deliver = [loop = host_.loop, weak = weak_from_this()](Reply reply) {
-    loop->queue([weak, reply = std::move(reply)] {
-      if (const auto self = weak.lock()) {
-        self->guarded([&] {
-          self->finish_under_way(reply);
-          self->schedule_pump();  // replies of one commit leave together
+// Answers of one commit come on another thread, and leave together.
+void HttpConnection::ask(std::string_view raw) {
+  auto deliver = [loop = host_.loop, weak = weak_from_this(), raw,
+                  here = std::this_thread::get_id()](service::Service::Answered said) {
+    const auto self = weak.lock();
+    if (self && here == std::this_thread::get_id()) return self->answer_at_once(said, raw);
+    loop->queue([weak, reply = std::move(said.reply)] {
+      if (const auto later = weak.lock()) {
+        later->guarded([&] {
+          later->finish_under_way(reply);
+          later->schedule_pump();
         });
       }
     });
   };
-  host_.writes.push_back(host_.service.write_job(under_way_->call.request, caller_,
-                                                 host_.settings(), std::move(deliver)));
+  host_.service.ask(under_way_->call.request, caller_, host_.settings(), 0, host_.writes,
+                    std::move(deliver));
+}
+
+void HttpConnection::answer_at_once(const service::Service::Answered& said, std::string_view raw) {
+  const auto done = std::move(under_way_);
+  log_failure(said.reply);
+  const HttpResponse response = render_rest(done->call, said.reply);
+  answer(response, done->style);
+  if (said.basis && !raw.empty() && response.status == 200) {
+    keep(raw, response, done->style, *said.basis);
+  }
 }
 
 void HttpConnection::try_waiting(bool give_up) {
-  const auto ask = [this] {
-    return host_.service.read(under_way_->call.request, caller_, *host_.settings(),
-                              under_way_->received_utc);
+  service::Service::Answered said{Error{}};
+  const auto look = [&] {
+    host_.service.ask(under_way_->call.request, caller_, host_.settings(), under_way_->received_utc,
+                      host_.writes,
+                      [&](service::Service::Answered answered) { said = std::move(answered); });
   };
-  service::Service::Read read = ask();
-  if (read.wait_for && !give_up && !under_way_->registered) {
+  look();
+  if (said.wait_for && !give_up && !under_way_->registered) {
     // Registered first, then asked again: a scan that ends in between is not missed.
-    under_way_->registered = read.wait_for;
-    host_.wait_for(*read.wait_for, id_);
-    read = ask();
+    under_way_->registered = said.wait_for;
+    host_.wait_for(*said.wait_for, id_);
+    look();
   }
-  if (read.wait_for && !give_up) return;
-  finish_under_way(read.reply);
+  if (said.wait_for && !give_up) return;
+  finish_under_way(said.reply);
 }
 
 void HttpConnection::stop_waiting() {

@@ -3,6 +3,8 @@
 // are only the socket, one timer, and the hand-over to the service.
 #include "daemon/server/line_connection.hpp"
 
+#include <thread>
+
 #include "pki/digest.hpp"
 #include "protocol/command_table.hpp"
 
@@ -149,9 +151,9 @@ bool LineConnection::recall(std::string_view line, Clock::time_point now, std::s
   }
   const auto asked = plain_expiration(line);
   if (!asked) return false;
-  const service::Service::Recalled* older = nullptr;
+  const service::RememberedExpirations::Recalled* older = nullptr;
   if (reply.empty()) {
-    older = host_.service.recall(asked->domain, asked->key, settings);
+    older = host_.service.remembered().recall(asked->domain, asked->key, settings);
     if (older == nullptr) return false;
   }
   // A request that may not come now takes the long way, which says so.
@@ -179,12 +181,8 @@ void LineConnection::execute(LineSession::Execute work) {
   if (wait > 0) {
     return answer(work.slot, Error{ErrorKind::too_many, "too many requests from here", wait});
   }
-  if (is_write(work.request)) return execute_write(work);
-
   const auto* expiration = std::get_if<GetExpiration>(&work.request);
-  if (expiration == nullptr || expiration->wait_s == 0) {
-    return answer(work.slot, host_.service.read(work.request, caller_, *settings, 0).reply);
-  }
+  if (expiration == nullptr || expiration->wait_s == 0) return ask(work);
   const auto age = std::chrono::duration_cast<std::chrono::seconds>(Clock::now() - work.received);
   waiting_ =
       std::make_unique<Waiting>(Waiting{work.slot,
@@ -195,35 +193,40 @@ void LineConnection::execute(LineSession::Execute work) {
   try_waiting(false);
 }
 
-void LineConnection::execute_write(const LineSession::Execute& work) {
-  auto deliver = [loop = host_.loop, weak = weak_from_this(), slot = work.slot](Reply reply) {
-    loop->queue([weak, slot, reply = std::move(reply)] {
-      if (const auto self = weak.lock()) {
-        self->answer(slot, reply);
-        self->schedule_pump();  // replies of one commit leave together
+// Answers of one commit come on another thread, and leave together.
+void LineConnection::ask(const LineSession::Execute& work) {
+  auto deliver = [loop = host_.loop, weak = weak_from_this(), slot = work.slot,
+                  here = std::this_thread::get_id()](service::Service::Answered said) {
+    const auto self = weak.lock();
+    if (self && here == std::this_thread::get_id()) return self->answer(slot, said.reply);
+    loop->queue([weak, slot, reply = std::move(said.reply)] {
+      if (const auto later = weak.lock()) {
+        later->answer(slot, reply);
+        later->schedule_pump();
       }
     });
   };
-  host_.writes.push_back(
-      host_.service.write_job(work.request, caller_, host_.settings(), std::move(deliver)));
+  host_.service.ask(work.request, caller_, host_.settings(), 0, host_.writes, std::move(deliver));
 }
 
 void LineConnection::try_waiting(bool give_up) {
-  const auto ask = [this] {
-    return host_.service.read(waiting_->request, caller_, *host_.settings(),
-                              waiting_->received_utc);
+  service::Service::Answered said{Error{}};
+  const auto look = [&] {
+    host_.service.ask(waiting_->request, caller_, host_.settings(), waiting_->received_utc,
+                      host_.writes,
+                      [&](service::Service::Answered answered) { said = std::move(answered); });
   };
-  service::Service::Read read = ask();
-  if (read.wait_for && !give_up && !waiting_->registered) {
+  look();
+  if (said.wait_for && !give_up && !waiting_->registered) {
     // Registered first, then asked again: a scan that ends in between is not missed.
-    waiting_->registered = read.wait_for;
-    host_.wait_for(*read.wait_for, id_);
-    read = ask();
+    waiting_->registered = said.wait_for;
+    host_.wait_for(*said.wait_for, id_);
+    look();
   }
-  if (read.wait_for && !give_up) return;
+  if (said.wait_for && !give_up) return;
   const auto slot = waiting_->slot;
   stop_waiting();
-  answer(slot, read.reply);
+  answer(slot, said.reply);
 }
 
 void LineConnection::stop_waiting() {

@@ -45,7 +45,7 @@ class LineConnection final : public Connection,
   void schedule_pump();
   void log_request(const Request& request, const ApiKey* key);
   void execute(LineSession::Execute work);
-  void execute_write(const LineSession::Execute& work);
+  void ask(const LineSession::Execute& work);
   void try_waiting(bool give_up);
   void stop_waiting();
   void answer(LineSession::Slot slot, const Reply& reply);

@@ -6,8 +6,7 @@
 
 #include "daemon/notices/incidents.hpp"
 #include "daemon/service/account_rows.hpp"
-#include "daemon/service/administration.hpp"
-#include "daemon/service/write_context.hpp"
+#include "daemon/service/handlers.hpp"
 #include "inventory/client_silence.hpp"
 #include "pki/digest.hpp"
 
@@ -16,7 +15,6 @@ namespace {
 
 using store::WriteView;
 
-constexpr std::size_t kPageRows = 32;  // more than fit one reply
 constexpr std::size_t kChunk = 1000;
 
 Reply changed(std::string text) {
@@ -95,52 +93,6 @@ void remove_alarms_and_tokens(WriteView& view, const Belongings& of) {
 }
 
 }  // namespace
-
-Reply read_accounts(const store::ReadView& view, const ListAccounts& request,
-                    const runtime::Config& config) {
-  AccountPage page;
-  for (const AccountRecord& account : view.accounts(request.after, kPageRows + 1)) {
-    if (page.rows.size() == kPageRows) {
-      page.more = true;
-      break;
-    }
-    page.rows.push_back(account_row(view, account, config));
-  }
-  return ReplyBody{std::move(page)};
-}
-
-Reply read_keys(const store::ReadView& view, const ListKeys& request) {
-  const auto account = find_account(view, request.account);
-  if (!account) return account.error();
-  KeyPage page;
-  for (const auto& [tag, key] :
-       view.keys(account->id, request.after.value_or(KeyTag{}), kPageRows + 1)) {
-    if (page.rows.size() == kPageRows) {
-      page.more = true;
-      break;
-    }
-    page.rows.push_back(key_row(tag, key));
-  }
-  return ReplyBody{std::move(page)};
-}
-
-Reply read_dead_letters(const store::ReadView& view, const ListDeadLetters& request) {
-  DeadLetterPage page;
-  std::uint64_t after = request.after;
-  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty() && !page.more;
-       chunk = view.deliveries(after, kChunk)) {
-    after = chunk.back().id;
-    for (const DeliveryRecord& delivery : chunk) {
-      if (!delivery.dead) continue;
-      if (page.rows.size() == kPageRows) {
-        page.more = true;
-        break;
-      }
-      page.rows.push_back(dead_letter_row(delivery));
-    }
-  }
-  return ReplyBody{std::move(page)};
-}
 
 Reply handle(Scene& scene, const RevokeKey& request) {
   const auto key = scene.view.key_by_tag(request.key);

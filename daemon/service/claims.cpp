@@ -5,7 +5,7 @@
 
 #include "daemon/notices/incidents.hpp"
 #include "daemon/notices/links.hpp"
-#include "daemon/service/write_context.hpp"
+#include "daemon/service/handlers.hpp"
 #include "inventory/client_silence.hpp"
 #include "pki/digest.hpp"
 #include "protocol/source.hpp"
@@ -181,12 +181,6 @@ void drop_incidents(WriteView& view, AccountId account) {
 }
 
 }  // namespace
-
-AccountRecord load_account(const store::ReadView& view, AccountId id) {
-  auto account = view.account(id);
-  if (!account) throw store::CorruptValue("a key without its account");
-  return std::move(*account);
-}
 
 void put_key(WriteView& view, const KeyRecord& before, const KeyRecord& after) {
   const auto alarm = [&](UtcTime at) {

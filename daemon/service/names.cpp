@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "daemon/notices/incidents.hpp"
-#include "daemon/service/write_context.hpp"
+#include "daemon/service/handlers.hpp"
 #include "inventory/rollup.hpp"
 #include "pki/certificate_summary.hpp"
 #include "pki/digest.hpp"

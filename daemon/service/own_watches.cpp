@@ -12,17 +12,16 @@ namespace {
 
 class OwnNamesJob final : public store::WriteJob {
  public:
-  OwnNamesJob(const Service& service, runtime::SettingsPtr settings,
+  OwnNamesJob(const runtime::Parts& parts, runtime::SettingsPtr settings,
               std::vector<scanner::OwnEndpoint> own)
-      : service_(service),
+      : parts_(parts),
         settings_(std::move(settings)),
         own_(std::move(own)),
-        draws_(service.parts().entropy) {}
+        draws_(parts.entropy) {}
 
   void apply(store::WriteView& view) override {
     draws_.rewind();
-    Scene scene{view,   service_,     *settings_, caller_, service_.parts().now(),
-                draws_, refusal_row_, "daemon"};
+    Scene scene{view, parts_, *settings_, caller_, parts_.now(), draws_, refusal_row_, "daemon"};
     keep_account(scene);
     std::vector<std::string> wanted;
     for (const scanner::OwnEndpoint& own : own_) {
@@ -43,9 +42,9 @@ class OwnNamesJob final : public store::WriteJob {
 
   void done(store::CommitOutcome outcome) override {
     if (outcome != store::CommitOutcome::committed) {
-      (void)service_.parts().commit_error(outcome);  // which says so in the log
+      (void)parts_.commit_error(outcome);  // which says so in the log
     } else if (due_changed_) {
-      service_.due_changed();
+      parts_.due_changed();
     }
   }
 
@@ -75,27 +74,28 @@ class OwnNamesJob final : public store::WriteJob {
     scene.due_changed = true;
   }
 
-  const Service& service_;
+  const runtime::Parts& parts_;
   const runtime::SettingsPtr settings_;
   const std::vector<scanner::OwnEndpoint> own_;
   const Caller caller_{IpAddress::v4(0x7f000001)};
   Draws draws_;
-  std::optional<std::optional<std::uint64_t>> refusal_row_;
+  RefusalRows refusal_rows_;
+  RefusalRow refusal_row_{refusal_rows_};
   bool due_changed_ = false;
 };
 
 }  // namespace
 
-std::unique_ptr<store::WriteJob> watch_own_names(const Service& service,
+std::unique_ptr<store::WriteJob> watch_own_names(const runtime::Parts& parts,
                                                  runtime::SettingsPtr settings,
                                                  std::vector<scanner::OwnEndpoint> own) {
   try {
-    const bool ever = service.parts().store.read().account(kOperatorAccount).has_value();
+    const bool ever = parts.store.read().account(kOperatorAccount).has_value();
     if (own.empty() && !ever) return nullptr;
   } catch (const store::CorruptValue&) {
     // The job comes upon it as well, and fails alone; the daemon serves what is sound.
   }
-  return std::make_unique<OwnNamesJob>(service, std::move(settings), std::move(own));
+  return std::make_unique<OwnNamesJob>(parts, std::move(settings), std::move(own));
 }
 
 }  // namespace certline::service

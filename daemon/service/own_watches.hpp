@@ -5,7 +5,9 @@
 #include <memory>
 #include <vector>
 
-#include "daemon/service/service.hpp"
+#include "daemon/runtime/parts.hpp"
+#include "daemon/runtime/settings.hpp"
+#include "protocol/domain.hpp"
 #include "scanner/scanner_settings.hpp"
 
 namespace certline::service {
@@ -16,7 +18,7 @@ inline constexpr DomainRules kOwnNames{true};
 
 // Makes the operator's watches these, and has all of them scanned now. Null where there is nothing
 // to do, now or before.
-std::unique_ptr<store::WriteJob> watch_own_names(const Service& service,
+std::unique_ptr<store::WriteJob> watch_own_names(const runtime::Parts& parts,
                                                  runtime::SettingsPtr settings,
                                                  std::vector<scanner::OwnEndpoint> own);
 

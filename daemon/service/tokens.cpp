@@ -8,7 +8,7 @@
 
 #include "daemon/notices/links.hpp"
 #include "daemon/notices/message_json.hpp"
-#include "daemon/service/write_context.hpp"
+#include "daemon/service/handlers.hpp"
 #include "pki/digest.hpp"
 
 namespace certline::service {

@@ -8,7 +8,13 @@
 #include <string_view>
 #include <utility>
 
-#include "daemon/service/service.hpp"
+#include "daemon/runtime/parts.hpp"
+#include "daemon/runtime/settings.hpp"
+#include "daemon/service/caller.hpp"
+#include "daemon/service/keys.hpp"
+#include "daemon/service/refusal_rows.hpp"
+#include "daemon/service/refusals.hpp"
+#include "protocol/request.hpp"
 
 namespace certline::service {
 
@@ -35,13 +41,12 @@ class Draws {
 // What every handler gets besides its request.
 struct Scene {
   store::WriteView& view;
-  const Service& service;
+  const runtime::Parts& parts;
   const runtime::Settings& settings;
   const Caller& caller;
   UtcTime now;
   Draws& draws;
-  // Where a refusal is written down: how many were left out before. Asked for once a job.
-  std::optional<std::optional<std::uint64_t>>& refusal_row;
+  RefusalRow& refusal_row;
   std::string actor;  // for the audit
   bool due_changed = false;
 };
@@ -52,9 +57,6 @@ struct Owner {
   AccountRecord account;
 };
 
-std::string tag_text(const Sha256& key_hash);  // 32 hex digits, as `command keys` lists it
-KeyTag tag_of(const Sha256& key_hash);
-
 // The audit. A refusal is written as far as the hour's rows reach.
 void audit(Scene& scene, std::string_view action, AccountId account, std::string subject);
 Error refused(Scene& scene, std::string_view action, AccountId account, std::string subject,
@@ -63,14 +65,13 @@ Error refused(Scene& scene, std::string_view action, AccountId account, std::str
 bool full_for_new_names(const Scene& scene);
 Error store_full(const Scene& scene);
 
-// Keys and accounts (service_accounts.cpp).
+// Keys and accounts (claims.cpp).
 // The owner of a key that is known here; a report of its client is noted. Nothing for an unknown
 // one. Errors (key_unknown): revoked, blocked.
 std::optional<Result<Owner>> known_owner(Scene& scene, const ApiKey& key);
 Result<Owner> owner_of(Scene& scene, const ApiKey& key);  // errors: unknown, too
 // Of an account by itself, as far as registration and its limits allow.
 Result<Owner> create_owner(Scene& scene, const ApiKey& key);
-AccountRecord load_account(const store::ReadView& view, AccountId id);
 // Writes a key, and moves the alarm for its client's silence.
 void put_key(store::WriteView& view, const KeyRecord& before, const KeyRecord& after);
 void note_report_of(store::WriteView& view, KeyRecord& key, UtcTime now);
@@ -94,11 +95,11 @@ AccountRecord confirm_claim(Scene& scene, KeyRecord key, const std::string& emai
 void revoke_key(Scene& scene, KeyRecord key);
 void block_account(Scene& scene, AccountRecord account);
 
-// The mail that asks to confirm a claim (service_tokens.cpp).
+// The mail that asks to confirm a claim (tokens.cpp).
 void mail_confirmation(Scene& scene, AccountId account, const Sha256& key_hash,
                        const std::string& email);
 
-// Names (service_names.cpp).
+// Names (names.cpp).
 // One more watch of the endpoint, which is made where there is none.
 EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls);
 // Whoever begins to watch a name, or to be told of it, hears what is known of it already.
@@ -124,20 +125,5 @@ void each_watch(store::WriteView& view, AccountId account, Visit visit) {
     for (const auto& [canonical, watch] : chunk) visit(canonical, watch);
   }
 }
-
-// The handlers.
-Reply handle(Scene& scene, const AddDomain& request);
-Reply handle(Scene& scene, const RemoveDomain& request);
-Reply handle(Scene& scene, const ScanDomain& request);
-Reply handle(Scene& scene, const AddCertificate& request);
-Reply handle(Scene& scene, const ClaimKey& request);
-Reply handle(Scene& scene, const SetNotify& request);
-Reply handle(Scene& scene, const ConfirmToken& request);
-Reply handle(Scene& scene, const RevokeKey& request);
-Reply handle(Scene& scene, const VerifyAccount& request);
-Reply handle(Scene& scene, const BlockAccount& request);
-Reply handle(Scene& scene, const UnblockAccount& request);
-Reply handle(Scene& scene, const SetQuota& request);
-Reply handle(Scene& scene, const DeleteAccount& request);
 
 }  // namespace certline::service

@@ -68,8 +68,10 @@ TEST_CASE("a claim without a key brings one, the same however often its job runs
   };
   const auto request = parse_line("command claim email b@example.org", DomainRules{});
   std::promise<void> ended;
-  f.store->submit(std::make_unique<Twice>(
-      f.service->write_job(*request, f.caller, f.settings, [](const Reply&) {}), ended));
+  store::Store::Jobs writes;
+  f.service->ask(*request, f.caller, f.settings, 0, writes, [](const Service::Answered&) {});
+  REQUIRE(writes.size() == 1);
+  f.store->submit(std::make_unique<Twice>(std::move(writes.front()), ended));
   ended.get_future().get();
 }
 
@@ -87,11 +89,7 @@ TEST_CASE("tokens expire after seven days and fit one purpose") {
   const std::string token = f.token("confirm");
   const auto parsed = Token::parse(token);
   const auto redeem = [&](std::optional<TokenPurpose> purpose) {
-    std::promise<Reply> promise;
-    f.store->submit(
-        f.service->write_job(Request(ConfirmToken{*parsed, purpose}), f.caller, f.settings,
-                             [&](Reply reply) { promise.set_value(std::move(reply)); }));
-    return promise.get_future().get();
+    return f.ask(Request(ConfirmToken{*parsed, purpose})).reply;
   };
   const Reply wrong = redeem(TokenPurpose::block_account);
   REQUIRE(wrong.has_error());
@@ -220,7 +218,7 @@ TEST_CASE("names of an account that isn't verified are on trial, rest, and wake"
   CHECK(said.detail.find("confirm") != std::string::npos);
   const auto waiting =
       parse_line("command expiration domain a.example.org wait 30 apikey " + kKey, DomainRules{});
-  CHECK_FALSE(f.service->read(*waiting, f.caller, *f.settings, f.time).wait_for.has_value());
+  CHECK_FALSE(f.ask(*waiting).wait_for.has_value());
   CHECK(f.code("command scan domain a.example.org apikey " + kKey) == 403);
 
   SECTION("added again, it has another day") {

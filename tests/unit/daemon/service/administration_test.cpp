@@ -265,7 +265,7 @@ TEST_CASE("remembered answers end with their key, and once an hour") {
   const std::string ask = "command expiration domain a.example.org apikey " + kKey;
   const std::string said = f.line(ask);
   CHECK(f.recalled("a.example.org", kKey) == said);
-  const auto* known = f.service->recall("a.example.org", kKey, *f.settings);
+  const auto* known = f.service->remembered().recall("a.example.org", kKey, *f.settings);
   REQUIRE(known != nullptr);
   CHECK(known->basis.end_utc <= (f.time / kHour + 1) * kHour);
   SECTION("revoked") {

@@ -85,7 +85,7 @@ TEST_CASE("what is known of each address, all or the one asked for") {
   const auto ask = [&](std::optional<IpAddress> ip) {
     GetExpiration request{Domain::parse("a.example.org").value(), ApiKey::parse(kKey).value(), ip};
     request.each_address = true;
-    const auto read = f.service->read(Request(request), f.caller, *f.settings, f.time);
+    const auto read = f.ask(Request(request));
     REQUIRE(read.reply.has_value());
     CHECK(read.basis.has_value());
     return std::get<ExpirationReport>(*read.reply);

@@ -10,7 +10,7 @@ TEST_CASE("own names are watched for the operator, and no longer when they are o
   ServiceFixture f;
   const IpAddress address = IpAddress::v4(0x7f000001);
   const auto settle = [&](std::vector<scanner::OwnEndpoint> own) {
-    if (auto job = watch_own_names(*f.service, f.settings, std::move(own))) {
+    if (auto job = watch_own_names(*f.parts, f.settings, std::move(own))) {
       f.store->submit(std::move(job));
     }
     REQUIRE(f.store->write([](store::WriteView&) {}) == store::CommitOutcome::committed);
@@ -20,7 +20,7 @@ TEST_CASE("own names are watched for the operator, and no longer when they are o
     }
     return names;
   };
-  CHECK(watch_own_names(*f.service, f.settings, {}) == nullptr);
+  CHECK(watch_own_names(*f.parts, f.settings, {}) == nullptr);
   CHECK(settle({{"a.test", 10024, address}, {"a.test", 443, address}, {"::1", 443, address}}) ==
         std::vector<std::string>{"[::1]", "a.test", "a.test:10024"});
   const auto id = f.store->read().endpoint_id("a.test", 10024, Starttls::none);

@@ -54,10 +54,15 @@ struct ServiceFixture {
   Reply ask(std::string_view line) {
     const auto request = parse_line(line, settings->config.domain_rules());
     if (!request) return request.error();
-    if (!is_write(*request)) return service->read(*request, caller, *settings, time).reply;
-    std::promise<Reply> promise;
-    store->submit(service->write_job(*request, caller, settings,
-                                     [&](Reply reply) { promise.set_value(std::move(reply)); }));
+    return ask(*request).reply;
+  }
+
+  Service::Answered ask(const Request& request) {
+    std::promise<Service::Answered> promise;
+    store::Store::Jobs writes;
+    service->ask(request, caller, settings, time, writes,
+                 [&](Service::Answered said) { promise.set_value(std::move(said)); });
+    store->submit(std::move(writes));
     return promise.get_future().get();
   }
 
@@ -75,7 +80,7 @@ struct ServiceFixture {
 
   // What is known without a look into the store, as its reply; empty for nothing.
   std::string recalled(const std::string& domain, const std::string& key) {
-    const auto* const known = service->recall(domain, key, *settings);
+    const auto* const known = service->remembered().recall(domain, key, *settings);
     return known == nullptr ? "" : render_line(Reply(ReplyBody{known->report}));
   }
 

@@ -261,12 +261,12 @@ TEST_CASE("wait is satisfied by a scan of this second or later with none due") {
   const auto request =
       parse_line("command expiration domain a.example.org wait 30 apikey " + kKey, DomainRules{});
   REQUIRE(request.has_value());
-  CHECK(f.service->read(*request, f.caller, *f.settings, f.time).wait_for.has_value());
+  CHECK(f.ask(*request).wait_for.has_value());
   f.observe("a.example.org", 443, Starttls::none,
             f.seen({f.address("192.0.2.1", ScanState::ok, "leaf")}));
-  CHECK_FALSE(f.service->read(*request, f.caller, *f.settings, f.time).wait_for.has_value());
+  CHECK_FALSE(f.ask(*request).wait_for.has_value());
   f.time += 20;
-  CHECK(f.service->read(*request, f.caller, *f.settings, f.time).wait_for.has_value());
+  CHECK(f.ask(*request).wait_for.has_value());
 }
 
 TEST_CASE("starttls follows the port, and naming another moves the watch") {

@@ -1,0 +1,57 @@
+// One job a key at a time: a client that asks a thousand times a second is written down once.
+#include "daemon/service/client_reports.hpp"
+
+#include <functional>
+#include <mutex>
+#include <set>
+
+#include "daemon/service/keys.hpp"
+#include "daemon/service/write_context.hpp"
+#include "inventory/client_silence.hpp"
+
+namespace certline::service {
+namespace {
+
+constexpr std::size_t kMostAtOnce = 10'000;
+
+class ReportJob final : public store::WriteJob {
+ public:
+  ReportJob(const Sha256& key_hash, UtcTime now, std::function<void()> ended)
+      : key_hash_(key_hash), now_(now), ended_(std::move(ended)) {}
+  void apply(store::WriteView& view) override {
+    if (auto key = find_key(view, key_hash_)) note_report_of(view, *key, now_);
+  }
+  void done(store::CommitOutcome) override { ended_(); }
+
+ private:
+  const Sha256 key_hash_;
+  const UtcTime now_;
+  const std::function<void()> ended_;
+};
+
+}  // namespace
+
+struct ClientReports::UnderWay {
+  std::mutex mutex;
+  std::set<Sha256> keys;
+};
+
+ClientReports::ClientReports(const runtime::Parts& parts)
+    : parts_(parts), under_way_(std::make_shared<UnderWay>()) {}
+
+void ClientReports::note(const Sha256& key_hash, const KeyRecord& key) const {
+  const UtcTime now = parts_.now();
+  if (!is_report(key, now)) return;
+  {
+    const std::lock_guard lock(under_way_->mutex);
+    if (under_way_->keys.size() >= kMostAtOnce) return;
+    if (!under_way_->keys.insert(key_hash).second) return;
+  }
+  auto ended = [under_way = under_way_, key_hash] {
+    const std::lock_guard lock(under_way->mutex);
+    under_way->keys.erase(key_hash);
+  };
+  parts_.store.submit(std::make_unique<ReportJob>(key_hash, now, std::move(ended)));
+}
+
+}  // namespace certline::service

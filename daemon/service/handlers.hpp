@@ -1,0 +1,56 @@
+#pragma once
+// One handler for each request: a reading one looks at the store and answers at once, a writing one
+// runs inside the write transaction (write_context.hpp) and is answered after its commit. A request
+// without a handler does not compile.
+
+#include <concepts>
+
+#include "daemon/service/read_context.hpp"
+#include "daemon/service/write_context.hpp"
+#include "protocol/request.hpp"
+
+namespace certline::service {
+
+Reply handle(ReadContext& context, const NewKey& request);
+Reply handle(ReadContext& context, const GetExpiration& request);
+Reply handle(ReadContext& context, const ListDomains& request);
+Reply handle(ReadContext& context, const ListAddresses& request);
+Reply handle(ReadContext& context, const CheckDomain& request);
+Reply handle(ReadContext& context, const Ping& request);
+Reply handle(ReadContext& context, const Help& request);
+Reply handle(ReadContext& context, const GetStatus& request);
+Reply handle(ReadContext& context, const GetUser& request);
+Reply handle(ReadContext& context, const ListAccounts& request);
+Reply handle(ReadContext& context, const ListKeys& request);
+Reply handle(ReadContext& context, const ListDeadLetters& request);
+
+Reply handle(Scene& scene, const AddDomain& request);
+Reply handle(Scene& scene, const RemoveDomain& request);
+Reply handle(Scene& scene, const ScanDomain& request);
+Reply handle(Scene& scene, const AddCertificate& request);
+Reply handle(Scene& scene, const ClaimKey& request);
+Reply handle(Scene& scene, const SetNotify& request);
+Reply handle(Scene& scene, const ConfirmToken& request);
+Reply handle(Scene& scene, const RevokeKey& request);
+Reply handle(Scene& scene, const VerifyAccount& request);
+Reply handle(Scene& scene, const BlockAccount& request);
+Reply handle(Scene& scene, const UnblockAccount& request);
+Reply handle(Scene& scene, const SetQuota& request);
+Reply handle(Scene& scene, const DeleteAccount& request);
+
+template <class R>
+concept Reading = requires(ReadContext& context, const R& request) {
+  { handle(context, request) } -> std::same_as<Reply>;
+};
+template <class R>
+concept Writing = requires(Scene& context, const R& request) {
+  { handle(context, request) } -> std::same_as<Reply>;
+};
+
+template <class... R>
+constexpr bool each_has_one_handler(const std::variant<R...>*) {
+  return ((Reading<R> != Writing<R>)&&...);
+}
+static_assert(each_has_one_handler(static_cast<const Request*>(nullptr)));
+
+}  // namespace certline::service

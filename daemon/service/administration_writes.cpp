@@ -32,7 +32,7 @@ struct Belongings {
   std::set<std::string> emails;
 };
 
-void remove_names(Scene& scene, AccountId account) {
+void remove_names(WriteContext& scene, AccountId account) {
   each_watch(scene.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
     notices::release_watch(scene.view, account, canonical, watch, scene.now);
     scene.view.remove_watch(account, canonical);
@@ -40,7 +40,7 @@ void remove_names(Scene& scene, AccountId account) {
   });
 }
 
-std::set<KeyTag> remove_keys(Scene& scene, AccountId account) {
+std::set<KeyTag> remove_keys(WriteContext& scene, AccountId account) {
   std::set<KeyTag> tags;
   each_key(scene.view, account, [&](const KeyTag& tag, const KeyRecord& key) {
     if (const auto at = silent_from(key)) {
@@ -94,7 +94,7 @@ void remove_alarms_and_tokens(WriteView& view, const Belongings& of) {
 
 }  // namespace
 
-Reply handle(Scene& scene, const RevokeKey& request) {
+Reply handle(WriteContext& scene, const RevokeKey& request) {
   const auto key = scene.view.key_by_tag(request.key);
   if (!key) {
     return Error{ErrorKind::not_registered, "no such key; command keys lists an account's"};
@@ -105,7 +105,7 @@ Reply handle(Scene& scene, const RevokeKey& request) {
   return changed("revoked");
 }
 
-Reply handle(Scene& scene, const VerifyAccount& request) {
+Reply handle(WriteContext& scene, const VerifyAccount& request) {
   auto account = find_account(scene.view, request.account);
   if (!account) return account.error();
   if (account->blocked_utc != 0) {
@@ -142,7 +142,7 @@ Reply handle(Scene& scene, const VerifyAccount& request) {
   return changed("verified, with " + std::to_string(keys.size()) + " keys that were not confirmed");
 }
 
-Reply handle(Scene& scene, const BlockAccount& request) {
+Reply handle(WriteContext& scene, const BlockAccount& request) {
   auto account = find_account(scene.view, request.account);
   if (!account) return account.error();
   if (account->blocked_utc != 0) return changed("it was blocked before");
@@ -151,7 +151,7 @@ Reply handle(Scene& scene, const BlockAccount& request) {
   return changed("blocked; its keys fail and its names rest");
 }
 
-Reply handle(Scene& scene, const UnblockAccount& request) {
+Reply handle(WriteContext& scene, const UnblockAccount& request) {
   auto account = find_account(scene.view, request.account);
   if (!account) return account.error();
   if (account->blocked_utc == 0 && !account->no_further_keys) {
@@ -177,7 +177,7 @@ Reply handle(Scene& scene, const UnblockAccount& request) {
   return changed("unblocked");
 }
 
-Reply handle(Scene& scene, const SetQuota& request) {
+Reply handle(WriteContext& scene, const SetQuota& request) {
   auto account = find_account(scene.view, request.account);
   if (!account) return account.error();
   account->names_per_key = request.names;
@@ -187,7 +187,7 @@ Reply handle(Scene& scene, const SetQuota& request) {
                                     : std::to_string(request.names) + " names for each key");
 }
 
-Reply handle(Scene& scene, const DeleteAccount& request) {
+Reply handle(WriteContext& scene, const DeleteAccount& request) {
   const auto account = find_account(scene.view, request.account);
   if (!account) return account.error();
   Belongings all{account->id, {}, {}};

@@ -20,13 +20,13 @@ Error closed() {
           "new keys are not accepted here; ask the operator of this server for one"};
 }
 
-bool accounts_limited(const Scene& scene) {
+bool accounts_limited(const WriteContext& scene) {
   return !scene.caller.administrator &&
          !is_exempt(scene.caller.source, scene.settings.config.rates);
 }
 
 // So many accounts of one source a day.
-std::optional<Error> too_many_accounts(const Scene& scene) {
+std::optional<Error> too_many_accounts(const WriteContext& scene) {
   if (!accounts_limited(scene)) return {};
   const runtime::Config& config = scene.settings.config;
   const std::uint32_t most = config.accounts.new_accounts_per_source;
@@ -39,13 +39,14 @@ std::optional<Error> too_many_accounts(const Scene& scene) {
                static_cast<std::uint32_t>((day + 1) * kDay - scene.now)};
 }
 
-std::optional<Error> no_new_account(const Scene& scene) {
+std::optional<Error> no_new_account(const WriteContext& scene) {
   if (auto error = too_many_accounts(scene)) return error;
   if (full_for_new_names(scene)) return store_full(scene);
   return {};
 }
 
-AccountRecord create_account(Scene& scene, const std::string& email, const std::string& claimed) {
+AccountRecord create_account(WriteContext& scene, const std::string& email,
+                             const std::string& claimed) {
   AccountRecord account;
   account.id = scene.view.new_account_id();
   account.email = email;
@@ -59,7 +60,7 @@ AccountRecord create_account(Scene& scene, const std::string& email, const std::
   return account;
 }
 
-KeyRecord create_key(Scene& scene, const Sha256& hash, AccountId account) {
+KeyRecord create_key(WriteContext& scene, const Sha256& hash, AccountId account) {
   KeyRecord key;
   key.account = account;
   key.created_utc = scene.now;
@@ -72,7 +73,7 @@ KeyRecord create_key(Scene& scene, const Sha256& hash, AccountId account) {
 }
 
 // Keys of the address that wait to be confirmed, counted up to `most`.
-std::uint32_t unconfirmed_keys(Scene& scene, const std::string& email, std::uint32_t most) {
+std::uint32_t unconfirmed_keys(WriteContext& scene, const std::string& email, std::uint32_t most) {
   std::uint32_t count = 0;
   const auto unconfirmed = [&](const KeyTag&, const KeyRecord& key) {
     count += key.state != KeyState::revoked && key.confirmed_utc == 0 ? 1 : 0;
@@ -87,7 +88,7 @@ std::uint32_t unconfirmed_keys(Scene& scene, const std::string& email, std::uint
 }
 
 // Why the address takes no further key.
-std::optional<Error> closed_address(Scene& scene, const std::string& email) {
+std::optional<Error> closed_address(WriteContext& scene, const std::string& email) {
   const auto id = scene.view.account_by_email(email);
   if (id) {
     const AccountRecord account = load_account(scene.view, *id);
@@ -110,7 +111,7 @@ std::optional<Error> closed_address(Scene& scene, const std::string& email) {
 }
 
 // Without confirmation: the key joins the account of the address at once.
-Result<ReplyBody> join(Scene& scene, const Sha256& hash, const std::optional<KeyRecord>& key,
+Result<ReplyBody> join(WriteContext& scene, const Sha256& hash, const std::optional<KeyRecord>& key,
                        const std::string& email) {
   const auto target = scene.view.account_by_email(email);
   if (!key) {
@@ -137,8 +138,8 @@ Result<ReplyBody> join(Scene& scene, const Sha256& hash, const std::optional<Key
 }
 
 // With confirmation: the key waits in an account of its own.
-Result<ReplyBody> stand_alone(Scene& scene, const Sha256& hash, const std::optional<KeyRecord>& key,
-                              const std::string& email) {
+Result<ReplyBody> stand_alone(WriteContext& scene, const Sha256& hash,
+                              const std::optional<KeyRecord>& key, const std::string& email) {
   AccountRecord account;
   if (!key) {
     if (auto error = no_new_account(scene)) return *error;
@@ -157,7 +158,7 @@ Result<ReplyBody> stand_alone(Scene& scene, const Sha256& hash, const std::optio
 }
 
 // The same claim again: where it waits for its confirmation the mail is repeated, seldom.
-Reply claimed_before(Scene& scene, const KeyRecord& key, AccountRecord account,
+Reply claimed_before(WriteContext& scene, const KeyRecord& key, AccountRecord account,
                      const std::string& email) {
   const bool waits = scene.settings.config.verification == runtime::Verification::email &&
                      key.confirmed_utc == 0 && notices::can_get_mail(email);
@@ -201,7 +202,7 @@ void note_report_of(WriteView& view, KeyRecord& key, UtcTime now) {
   put_key(view, before, key);
 }
 
-std::optional<Result<Owner>> known_owner(Scene& scene, const ApiKey& api_key) {
+std::optional<Result<Owner>> known_owner(WriteContext& scene, const ApiKey& api_key) {
   const Sha256 hash = pki::sha256(api_key.text());
   auto key = find_key(scene.view, hash);
   if (!key) return std::nullopt;
@@ -210,12 +211,12 @@ std::optional<Result<Owner>> known_owner(Scene& scene, const ApiKey& api_key) {
   return Result<Owner>(Owner{hash, *key, load_account(scene.view, key->account)});
 }
 
-Result<Owner> owner_of(Scene& scene, const ApiKey& api_key) {
+Result<Owner> owner_of(WriteContext& scene, const ApiKey& api_key) {
   auto known = known_owner(scene, api_key);
   return known ? std::move(*known) : Result<Owner>(unknown_key());
 }
 
-Result<Owner> create_owner(Scene& scene, const ApiKey& api_key) {
+Result<Owner> create_owner(WriteContext& scene, const ApiKey& api_key) {
   switch (scene.settings.config.registration) {
     case runtime::Registration::open: {
       if (auto error = no_new_account(scene)) return *error;
@@ -232,7 +233,7 @@ Result<Owner> create_owner(Scene& scene, const ApiKey& api_key) {
   return closed();
 }
 
-void merge_accounts(Scene& scene, AccountId from, AccountId into) {
+void merge_accounts(WriteContext& scene, AccountId from, AccountId into) {
   const bool settled = load_account(scene.view, into).verified_utc != 0;
   each_watch(scene.view, from, [&](const std::string& canonical, WatchRecord watch) {
     notices::release_watch(scene.view, from, canonical, watch, scene.now);
@@ -256,7 +257,7 @@ void merge_accounts(Scene& scene, AccountId from, AccountId into) {
   scene.view.remove_account(from);
 }
 
-AccountRecord confirm_claim(Scene& scene, KeyRecord key, const std::string& email) {
+AccountRecord confirm_claim(WriteContext& scene, KeyRecord key, const std::string& email) {
   AccountRecord account = load_account(scene.view, key.account);
   const auto target = scene.view.account_by_email(email);
   const bool first = !target || load_account(scene.view, *target).verified_utc == 0;
@@ -287,7 +288,7 @@ AccountRecord confirm_claim(Scene& scene, KeyRecord key, const std::string& emai
   return account;
 }
 
-void revoke_key(Scene& scene, KeyRecord key) {
+void revoke_key(WriteContext& scene, KeyRecord key) {
   const KeyRecord before = key;
   key.state = KeyState::revoked;
   put_key(scene.view, before, key);
@@ -301,7 +302,7 @@ void revoke_key(Scene& scene, KeyRecord key) {
   });
 }
 
-void block_account(Scene& scene, AccountRecord account) {
+void block_account(WriteContext& scene, AccountRecord account) {
   account.blocked_utc = scene.now;
   scene.view.put_account(account);
   each_key(scene.view, account.id, [&](const KeyTag&, KeyRecord key) {
@@ -315,9 +316,9 @@ void block_account(Scene& scene, AccountRecord account) {
   });
 }
 
-Reply handle(Scene& scene, const ClaimKey& request) {
+Reply handle(WriteContext& scene, const ClaimKey& request) {
   // The same at each attempt, as the job's draws are.
-  const Sha256 drawn = scene.draws.next();
+  const Sha256 drawn = scene.random.next();
   const std::string fresh = request.key ? std::string() : hex(drawn.data(), 16);
   const std::string& email = request.email.text();
   const Sha256 hash = pki::sha256(request.key ? request.key->text() : fresh);
@@ -354,7 +355,7 @@ Reply handle(Scene& scene, const ClaimKey& request) {
   return std::move(*done);
 }
 
-Reply handle(Scene& scene, const SetNotify& request) {
+Reply handle(WriteContext& scene, const SetNotify& request) {
   auto owner = owner_of(scene, request.key);
   if (!owner) return owner.error();
   AccountRecord& account = owner->account;

@@ -24,26 +24,26 @@ Reply handle(ReadContext& context, const ListAccounts& request);
 Reply handle(ReadContext& context, const ListKeys& request);
 Reply handle(ReadContext& context, const ListDeadLetters& request);
 
-Reply handle(Scene& scene, const AddDomain& request);
-Reply handle(Scene& scene, const RemoveDomain& request);
-Reply handle(Scene& scene, const ScanDomain& request);
-Reply handle(Scene& scene, const AddCertificate& request);
-Reply handle(Scene& scene, const ClaimKey& request);
-Reply handle(Scene& scene, const SetNotify& request);
-Reply handle(Scene& scene, const ConfirmToken& request);
-Reply handle(Scene& scene, const RevokeKey& request);
-Reply handle(Scene& scene, const VerifyAccount& request);
-Reply handle(Scene& scene, const BlockAccount& request);
-Reply handle(Scene& scene, const UnblockAccount& request);
-Reply handle(Scene& scene, const SetQuota& request);
-Reply handle(Scene& scene, const DeleteAccount& request);
+Reply handle(WriteContext& scene, const AddDomain& request);
+Reply handle(WriteContext& scene, const RemoveDomain& request);
+Reply handle(WriteContext& scene, const ScanDomain& request);
+Reply handle(WriteContext& scene, const AddCertificate& request);
+Reply handle(WriteContext& scene, const ClaimKey& request);
+Reply handle(WriteContext& scene, const SetNotify& request);
+Reply handle(WriteContext& scene, const ConfirmToken& request);
+Reply handle(WriteContext& scene, const RevokeKey& request);
+Reply handle(WriteContext& scene, const VerifyAccount& request);
+Reply handle(WriteContext& scene, const BlockAccount& request);
+Reply handle(WriteContext& scene, const UnblockAccount& request);
+Reply handle(WriteContext& scene, const SetQuota& request);
+Reply handle(WriteContext& scene, const DeleteAccount& request);
 
 template <class R>
 concept Reading = requires(ReadContext& context, const R& request) {
   { handle(context, request) } -> std::same_as<Reply>;
 };
 template <class R>
-concept Writing = requires(Scene& context, const R& request) {
+concept Writing = requires(WriteContext& context, const R& request) {
   { handle(context, request) } -> std::same_as<Reply>;
 };
 

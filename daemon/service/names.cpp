@@ -14,8 +14,8 @@ namespace certline::service {
 namespace {
 
 // Opens the wait for an announced leaf, unless every address serves it already.
-void expect_leaf(Scene& scene, AccountId account, const std::string& canonical, WatchRecord& watch,
-                 EndpointRecord& endpoint, const Sha256& leaf) {
+void expect_leaf(WriteContext& scene, AccountId account, const std::string& canonical,
+                 WatchRecord& watch, EndpointRecord& endpoint, const Sha256& leaf) {
   if (watch.expected == leaf && watch.expected_met_utc != 0) return;
   if (watch.expected != leaf) {
     notices::drop_expectation(scene.view, account, canonical, watch, scene.now);
@@ -35,12 +35,12 @@ void expect_leaf(Scene& scene, AccountId account, const std::string& canonical, 
   scene.view.put_endpoint(endpoint);
 }
 
-std::uint32_t quota_of(const Scene& scene, const AccountRecord& account) {
+std::uint32_t quota_of(const WriteContext& scene, const AccountRecord& account) {
   return account.names_per_key != 0 ? account.names_per_key
                                     : scene.settings.config.accounts.names_per_key;
 }
 
-std::optional<Error> over_quota(const Scene& scene, const Owner& owner, std::size_t more) {
+std::optional<Error> over_quota(const WriteContext& scene, const Owner& owner, std::size_t more) {
   const std::uint32_t most = quota_of(scene, owner.account);
   if (owner.key.names + more <= most) return std::nullopt;
   const std::string rule =
@@ -52,7 +52,7 @@ std::optional<Error> over_quota(const Scene& scene, const Owner& owner, std::siz
   return Error{ErrorKind::too_many, why + "; remove some or add with another key"};
 }
 
-std::optional<Error> forbidden(const Scene& scene, const Domain& domain) {
+std::optional<Error> forbidden(const WriteContext& scene, const Domain& domain) {
   if (!domain.ip()) return std::nullopt;
   const auto refusal = scene.settings.policy->refusal(*domain.ip());
   if (!refusal) return std::nullopt;
@@ -60,10 +60,10 @@ std::optional<Error> forbidden(const Scene& scene, const Domain& domain) {
 }
 
 // Quota and room were looked at before.
-WatchRecord new_watch(Scene& scene, Owner& owner, const Domain& domain,
+WatchRecord new_watch(WriteContext& scene, Owner& owner, const Domain& domain,
                       const std::optional<Starttls>& starttls) {
   WatchRecord watch;
-  watch.id = scene.draws.uuid();
+  watch.id = scene.random.uuid();
   watch.added_by = owner.key_hash;
   watch.created_utc = scene.now;
   watch.trial_until_utc = trial_end(scene, owner.account);
@@ -74,7 +74,7 @@ WatchRecord new_watch(Scene& scene, Owner& owner, const Domain& domain,
   return watch;
 }
 
-WatchRecord watch_name(Scene& scene, Owner& owner, const Domain& domain,
+WatchRecord watch_name(WriteContext& scene, Owner& owner, const Domain& domain,
                        const std::optional<Starttls>& starttls,
                        const std::optional<Sha256>& expected) {
   const std::string canonical = domain.canonical();
@@ -108,7 +108,7 @@ struct CertificateNames {
   std::uint32_t refused = 0;
 };
 
-Result<CertificateNames> names_of(const Scene& scene, const std::vector<std::uint8_t>& der) {
+Result<CertificateNames> names_of(const WriteContext& scene, const std::vector<std::uint8_t>& der) {
   const auto summary = pki::summarize(der);
   if (!summary.subject) {
     return Error{ErrorKind::invalid_value,
@@ -142,7 +142,7 @@ Result<CertificateNames> names_of(const Scene& scene, const std::vector<std::uin
 
 }  // namespace
 
-EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls starttls) {
+EndpointRecord attach_endpoint(WriteContext& scene, const Domain& domain, Starttls starttls) {
   EndpointRecord endpoint;
   if (const auto id = scene.view.endpoint_id(domain.host(), domain.port(), starttls)) {
     endpoint = scene.view.endpoint(*id).value();
@@ -161,17 +161,17 @@ EndpointRecord attach_endpoint(Scene& scene, const Domain& domain, Starttls star
   return endpoint;
 }
 
-UtcTime trial_end(const Scene& scene, const AccountRecord& account) {
+UtcTime trial_end(const WriteContext& scene, const AccountRecord& account) {
   const bool asked = scene.settings.config.verification == runtime::Verification::email;
   return asked && account.verified_utc == 0 ? scene.now + kTrial : 0;
 }
 
-void adopt(Scene& scene, AccountId account, const std::string& canonical,
+void adopt(WriteContext& scene, AccountId account, const std::string& canonical,
            const WatchRecord& watch) {
   notices::adopt_watch(scene.view, scene.settings.config, account, canonical, watch, scene.now);
 }
 
-void detach_endpoint(Scene& scene, const WatchRecord& watch) {
+void detach_endpoint(WriteContext& scene, const WatchRecord& watch) {
   auto endpoint = scene.view.endpoint(watch.endpoint);
   if (!endpoint) return;
   if (endpoint->watchers <= 1) {
@@ -183,7 +183,8 @@ void detach_endpoint(Scene& scene, const WatchRecord& watch) {
   scene.view.put_endpoint(*endpoint);
 }
 
-void rest_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch) {
+void rest_watch(WriteContext& scene, AccountId account, const std::string& canonical,
+                WatchRecord watch) {
   if (watch.resting) return;
   watch.resting = true;
   if (auto endpoint = scene.view.endpoint(watch.endpoint)) {
@@ -193,8 +194,8 @@ void rest_watch(Scene& scene, AccountId account, const std::string& canonical, W
   scene.view.put_watch(account, canonical, watch);
 }
 
-void wake_watch(Scene& scene, AccountId account, const std::string& canonical, WatchRecord watch,
-                UtcTime trial_until) {
+void wake_watch(WriteContext& scene, AccountId account, const std::string& canonical,
+                WatchRecord watch, UtcTime trial_until) {
   watch.trial_until_utc = trial_until;
   if (watch.resting) {
     watch.resting = false;
@@ -216,7 +217,7 @@ void give_back_name(store::WriteView& view, const Sha256& added_by) {
   view.put_key(added_by, *key);
 }
 
-Reply handle(Scene& scene, const AddDomain& request) {
+Reply handle(WriteContext& scene, const AddDomain& request) {
   const Domain& domain = request.domain;
   if (auto error = forbidden(scene, domain)) return *error;
   auto known = known_owner(scene, request.key);
@@ -234,7 +235,7 @@ Reply handle(Scene& scene, const AddDomain& request) {
                          domain.input()}};
 }
 
-Reply handle(Scene& scene, const AddCertificate& request) {
+Reply handle(WriteContext& scene, const AddCertificate& request) {
   auto certificate = names_of(scene, request.der);
   if (!certificate) return certificate.error();
   auto known = known_owner(scene, request.key);
@@ -269,7 +270,7 @@ Reply handle(Scene& scene, const AddCertificate& request) {
   return ReplyBody{std::move(added)};
 }
 
-Reply handle(Scene& scene, const RemoveDomain& request) {
+Reply handle(WriteContext& scene, const RemoveDomain& request) {
   const auto owner = owner_of(scene, request.key);
   if (!owner) return owner.error();
   const std::string canonical = request.domain.canonical();
@@ -282,7 +283,7 @@ Reply handle(Scene& scene, const RemoveDomain& request) {
   return ReplyBody{Removed{}};
 }
 
-Reply handle(Scene& scene, const ScanDomain& request) {
+Reply handle(WriteContext& scene, const ScanDomain& request) {
   const auto owner = owner_of(scene, request.key);
   if (!owner) return owner.error();
   const auto watch = scene.view.watch(owner->account.id, request.domain.canonical());

@@ -17,11 +17,12 @@ class OwnNamesJob final : public store::WriteJob {
       : parts_(parts),
         settings_(std::move(settings)),
         own_(std::move(own)),
-        draws_(parts.entropy) {}
+        random_(parts.entropy) {}
 
   void apply(store::WriteView& view) override {
-    draws_.rewind();
-    Scene scene{view, parts_, *settings_, caller_, parts_.now(), draws_, refusal_row_, "daemon"};
+    random_.rewind();
+    WriteContext scene{view,         parts_,  *settings_,   caller_,
+                       parts_.now(), random_, refusal_row_, "daemon"};
     keep_account(scene);
     std::vector<std::string> wanted;
     for (const scanner::OwnEndpoint& own : own_) {
@@ -49,7 +50,7 @@ class OwnNamesJob final : public store::WriteJob {
   }
 
  private:
-  static void keep_account(Scene& scene) {
+  static void keep_account(WriteContext& scene) {
     if (scene.view.account(kOperatorAccount)) return;
     AccountRecord account;
     account.id = kOperatorAccount;
@@ -57,7 +58,7 @@ class OwnNamesJob final : public store::WriteJob {
     scene.view.put_account(account);
   }
 
-  static void watch(Scene& scene, const Domain& domain) {
+  static void watch(WriteContext& scene, const Domain& domain) {
     const std::string name = domain.canonical();
     if (const auto known = scene.view.watch(kOperatorAccount, name)) {
       auto endpoint = scene.view.endpoint(known->endpoint).value();
@@ -65,7 +66,7 @@ class OwnNamesJob final : public store::WriteJob {
       scene.view.put_endpoint(endpoint);
     } else {
       WatchRecord fresh;
-      fresh.id = scene.draws.uuid();
+      fresh.id = scene.random.uuid();
       fresh.created_utc = scene.now;
       fresh.endpoint = attach_endpoint(scene, domain, Starttls::none).id;
       scene.view.put_watch(kOperatorAccount, name, fresh);
@@ -78,7 +79,7 @@ class OwnNamesJob final : public store::WriteJob {
   const runtime::SettingsPtr settings_;
   const std::vector<scanner::OwnEndpoint> own_;
   const Caller caller_{IpAddress::v4(0x7f000001)};
-  Draws draws_;
+  JobRandom random_;
   RefusalRows refusal_rows_;
   RefusalRow refusal_row_{refusal_rows_};
   bool due_changed_ = false;

@@ -27,13 +27,13 @@ class RequestJob final : public store::WriteJob {
         caller_(caller),
         settings_(std::move(settings)),
         answer_(std::move(answer)),
-        draws_(parts.entropy),
+        random_(parts.entropy),
         refusal_row_(refusal_rows) {}
 
   void apply(store::WriteView& view) override {
-    draws_.rewind();
-    Scene scene{view,         parts_, *settings_,   caller_,
-                parts_.now(), draws_, refusal_row_, actor_of(request_, caller_)};
+    random_.rewind();
+    WriteContext scene{view,         parts_,  *settings_,   caller_,
+                       parts_.now(), random_, refusal_row_, actor_of(request_, caller_)};
     reply_ = std::visit(
         [&](const auto& request) -> Reply {
           if constexpr (Writing<std::decay_t<decltype(request)>>) {
@@ -59,7 +59,7 @@ class RequestJob final : public store::WriteJob {
   const Caller caller_;
   const runtime::SettingsPtr settings_;
   const std::function<void(Reply)> answer_;
-  Draws draws_;
+  JobRandom random_;
   RefusalRow refusal_row_;
   Reply reply_{Error{}};
   bool due_changed_ = false;

@@ -24,9 +24,9 @@ std::string time_text(UtcTime at) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min);
 }
 
-std::string create_token(Scene& scene, TokenPurpose purpose, const std::string& email,
+std::string create_token(WriteContext& scene, TokenPurpose purpose, const std::string& email,
                          const KeyTag& key) {
-  const Sha256 id = scene.draws.next(), secret = scene.draws.next();
+  const Sha256 id = scene.random.next(), secret = scene.random.next();
   std::string token = hex(id.data(), 8) + '.' + hex(secret.data(), 16);
   TokenRecord record;
   record.purpose = purpose;
@@ -62,8 +62,8 @@ constexpr std::array kFurtherKey{
           "To have further keys for this address refused, and those that wait revoked:"},
 };
 
-void append_offer(Scene& scene, std::string& text, const Offer& offer, const std::string& email,
-                  const KeyTag& key) {
+void append_offer(WriteContext& scene, std::string& text, const Offer& offer,
+                  const std::string& email, const KeyTag& key) {
   const std::string token = create_token(scene, offer.purpose, email, key);
   const std::string link = notices::token_link(scene.settings.config, offer.purpose, token);
   text += fmt::format("\n{}\n", offer.words);
@@ -77,7 +77,7 @@ Error unknown_token() {
           "new one"};
 }
 
-Result<void> redeem_confirm(Scene& scene, const TokenRecord& token) {
+Result<void> redeem_confirm(WriteContext& scene, const TokenRecord& token) {
   const auto key = scene.view.key_by_tag(token.key);
   if (!key || key->state != KeyState::active) {
     return Error{ErrorKind::not_registered,
@@ -95,7 +95,7 @@ Result<void> redeem_confirm(Scene& scene, const TokenRecord& token) {
   return {};
 }
 
-Result<void> redeem_revoke(Scene& scene, const TokenRecord& token) {
+Result<void> redeem_revoke(WriteContext& scene, const TokenRecord& token) {
   const auto key = scene.view.key_by_tag(token.key);
   if (!key) return unknown_token();
   if (key->state != KeyState::revoked) revoke_key(scene, *key);
@@ -105,12 +105,12 @@ Result<void> redeem_revoke(Scene& scene, const TokenRecord& token) {
 
 // All keys that stand alone and wait for the address.
 template <class Visit>
-void each_claim(Scene& scene, const std::string& email, Visit visit) {
+void each_claim(WriteContext& scene, const std::string& email, Visit visit) {
   constexpr std::size_t kAll = 100'000;
   for (const AccountId id : scene.view.claims(email, kAll)) visit(load_account(scene.view, id));
 }
 
-Result<void> redeem_block_keys(Scene& scene, const TokenRecord& token) {
+Result<void> redeem_block_keys(WriteContext& scene, const TokenRecord& token) {
   const auto id = scene.view.account_by_email(token.email);
   if (!id) return unknown_token();
   AccountRecord account = load_account(scene.view, *id);
@@ -129,7 +129,7 @@ Result<void> redeem_block_keys(Scene& scene, const TokenRecord& token) {
 
 // An account of the address itself is blocked, made where there is none: the keys that strangers
 // claimed must not come to it when it is unblocked one day.
-Result<void> redeem_block_account(Scene& scene, const TokenRecord& token) {
+Result<void> redeem_block_account(WriteContext& scene, const TokenRecord& token) {
   auto id = scene.view.account_by_email(token.email);
   if (!id) {
     AccountRecord account;
@@ -150,7 +150,7 @@ Result<void> redeem_block_account(Scene& scene, const TokenRecord& token) {
   return {};
 }
 
-Result<void> redeem(Scene& scene, const TokenRecord& token) {
+Result<void> redeem(WriteContext& scene, const TokenRecord& token) {
   switch (token.purpose) {
     case TokenPurpose::confirm:
       return redeem_confirm(scene, token);
@@ -166,7 +166,7 @@ Result<void> redeem(Scene& scene, const TokenRecord& token) {
   return unknown_token();
 }
 
-Reply unsubscribe(Scene& scene, const ConfirmToken& request) {
+Reply unsubscribe(WriteContext& scene, const ConfirmToken& request) {
   const auto id = notices::unsubscribed_account(scene.view, request.token.text());
   auto account = id ? scene.view.account(*id) : std::nullopt;
   if (!account ||
@@ -183,11 +183,11 @@ Reply unsubscribe(Scene& scene, const ConfirmToken& request) {
 
 }  // namespace
 
-void mail_confirmation(Scene& scene, AccountId account, const Sha256& key_hash,
+void mail_confirmation(WriteContext& scene, AccountId account, const Sha256& key_hash,
                        const std::string& email) {
   const bool further = scene.view.account_by_email(email).has_value();
   Message message;
-  message.id = runtime::uuid_text(scene.draws.uuid());
+  message.id = runtime::uuid_text(scene.random.uuid());
   message.event = message.about = EventKind::mail_confirmation;
   message.account = account;
   message.created_utc = scene.now;
@@ -212,7 +212,7 @@ void mail_confirmation(Scene& scene, AccountId account, const Sha256& key_hash,
   scene.view.set_alarm({scene.now, AlarmKind::deliver, alarm_about(delivery.id)});
 }
 
-Reply handle(Scene& scene, const ConfirmToken& request) {
+Reply handle(WriteContext& scene, const ConfirmToken& request) {
   const std::string& text = request.token.text();
   if (text.find('-') != text.npos) return unsubscribe(scene, request);
   const Sha256 hash = pki::sha256(text);

@@ -24,7 +24,7 @@ constexpr std::uint64_t kFirstScanBytes = 4096;
 
 }  // namespace
 
-Sha256 Draws::next() {
+Sha256 JobRandom::next() {
   if (seed_.empty()) {
     seed_.resize(32);
     entropy_.fill(reinterpret_cast<std::uint8_t*>(seed_.data()), seed_.size());
@@ -32,19 +32,19 @@ Sha256 Draws::next() {
   return pki::hmac_sha256(seed_, std::to_string(++count_));
 }
 
-Uuid Draws::uuid() {
+Uuid JobRandom::uuid() {
   Uuid uuid{};
   const Sha256 bytes = next();
   std::copy_n(bytes.begin(), uuid.size(), uuid.begin());
   return runtime::as_uuid(uuid, 4);
 }
 
-void audit(Scene& scene, std::string_view action, AccountId account, std::string subject) {
+void audit(WriteContext& scene, std::string_view action, AccountId account, std::string subject) {
   scene.view.append_audit({scene.now, scene.actor, scene.caller.source, std::string(action),
                            account, std::move(subject), ""});
 }
 
-Error refused(Scene& scene, std::string_view action, AccountId account, std::string subject,
+Error refused(WriteContext& scene, std::string_view action, AccountId account, std::string subject,
               Error why) {
   if (const auto left_out = scene.refusal_row.take(scene.now)) {
     std::string detail = why.detail;
@@ -55,7 +55,7 @@ Error refused(Scene& scene, std::string_view action, AccountId account, std::str
   return why;
 }
 
-bool full_for_new_names(const Scene& scene) {
+bool full_for_new_names(const WriteContext& scene) {
   // Looked at within the write: the names before it in the same commit count.
   const store::Counts counts = scene.view.counts();
   const std::uint64_t unscanned = counts.endpoints - std::min(counts.endpoints, counts.addresses);
@@ -67,7 +67,7 @@ bool full_for_new_names(const Scene& scene) {
   return true;
 }
 
-Error store_full(const Scene& scene) {
+Error store_full(const WriteContext& scene) {
   return scene.parts.commit_error(CommitOutcome::full);
 }
 

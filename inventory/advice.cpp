@@ -9,7 +9,7 @@
 namespace certline {
 namespace {
 
-struct Server {
+struct ServerSoftware {
   Starttls starttls;
   std::array<std::uint16_t, 3> ports;  // with TLS from the first byte; 0: none
   std::string_view service;            // for systemctl
@@ -18,50 +18,54 @@ struct Server {
 };
 
 constexpr std::array kServers = {
-    Server{Starttls::smtp,
-           {465, 0, 0},
-           "postfix",
-           "postfix check && systemctl reload postfix",
-           "exim4, opensmtpd"},
-    Server{Starttls::imap,
-           {993, 0, 0},
-           "dovecot",
-           "doveconf >/dev/null && systemctl reload dovecot",
-           "cyrus-imapd"},
-    Server{Starttls::pop3,
-           {995, 0, 0},
-           "dovecot",
-           "doveconf >/dev/null && systemctl reload dovecot",
-           "cyrus-imapd"},
-    Server{Starttls::sieve,
-           {0, 0, 0},
-           "dovecot",
-           "doveconf >/dev/null && systemctl reload dovecot",
-           "cyrus-imapd"},
-    Server{Starttls::ftp, {990, 0, 0}, "vsftpd", "systemctl restart vsftpd", "proftpd, pure-ftpd"},
-    Server{Starttls::ldap, {636, 0, 0}, "slapd", "systemctl restart slapd", "dirsrv.target"},
-    Server{Starttls::xmpp_client, {5223, 0, 0}, "prosody", "prosodyctl reload", "ejabberd"},
-    Server{Starttls::xmpp_server, {5270, 0, 0}, "prosody", "prosodyctl reload", "ejabberd"},
-    Server{Starttls::postgres, {0, 0, 0}, "postgresql", "systemctl reload postgresql", "pgbouncer"},
-    Server{Starttls::mysql,
-           {0, 0, 0},
-           "mysql",
-           "mysql -e 'ALTER INSTANCE RELOAD TLS'",
-           "mariadb: FLUSH SSL"},
-    Server{Starttls::nntp, {563, 0, 0}, "inn2", "systemctl reload inn2", "leafnode"},
-    Server{Starttls::none,
-           {443, 8443, 4443},
-           "nginx",
-           "nginx -t && systemctl reload nginx",
-           "apache2, haproxy, caddy"},
-    Server{
+    ServerSoftware{Starttls::smtp,
+                   {465, 0, 0},
+                   "postfix",
+                   "postfix check && systemctl reload postfix",
+                   "exim4, opensmtpd"},
+    ServerSoftware{Starttls::imap,
+                   {993, 0, 0},
+                   "dovecot",
+                   "doveconf >/dev/null && systemctl reload dovecot",
+                   "cyrus-imapd"},
+    ServerSoftware{Starttls::pop3,
+                   {995, 0, 0},
+                   "dovecot",
+                   "doveconf >/dev/null && systemctl reload dovecot",
+                   "cyrus-imapd"},
+    ServerSoftware{Starttls::sieve,
+                   {0, 0, 0},
+                   "dovecot",
+                   "doveconf >/dev/null && systemctl reload dovecot",
+                   "cyrus-imapd"},
+    ServerSoftware{
+        Starttls::ftp, {990, 0, 0}, "vsftpd", "systemctl restart vsftpd", "proftpd, pure-ftpd"},
+    ServerSoftware{
+        Starttls::ldap, {636, 0, 0}, "slapd", "systemctl restart slapd", "dirsrv.target"},
+    ServerSoftware{Starttls::xmpp_client, {5223, 0, 0}, "prosody", "prosodyctl reload", "ejabberd"},
+    ServerSoftware{Starttls::xmpp_server, {5270, 0, 0}, "prosody", "prosodyctl reload", "ejabberd"},
+    ServerSoftware{
+        Starttls::postgres, {0, 0, 0}, "postgresql", "systemctl reload postgresql", "pgbouncer"},
+    ServerSoftware{Starttls::mysql,
+                   {0, 0, 0},
+                   "mysql",
+                   "mysql -e 'ALTER INSTANCE RELOAD TLS'",
+                   "mariadb: FLUSH SSL"},
+    ServerSoftware{Starttls::nntp, {563, 0, 0}, "inn2", "systemctl reload inn2", "leafnode"},
+    ServerSoftware{Starttls::none,
+                   {443, 8443, 4443},
+                   "nginx",
+                   "nginx -t && systemctl reload nginx",
+                   "apache2, haproxy, caddy"},
+    ServerSoftware{
         Starttls::none, {853, 0, 0}, "unbound", "unbound-control reload", "knot-resolver, bind9"},
-    Server{Starttls::none, {6697, 0, 0}, "ngircd", "systemctl reload ngircd", "inspircd, solanum"},
-    Server{Starttls::none, {8883, 0, 0}, "mosquitto", "systemctl reload mosquitto", "emqx"},
+    ServerSoftware{
+        Starttls::none, {6697, 0, 0}, "ngircd", "systemctl reload ngircd", "inspircd, solanum"},
+    ServerSoftware{Starttls::none, {8883, 0, 0}, "mosquitto", "systemctl reload mosquitto", "emqx"},
 };
 
-const Server* server_of(std::uint16_t port, Starttls starttls) {
-  const auto at = std::find_if(kServers.begin(), kServers.end(), [&](const Server& server) {
+const ServerSoftware* server_of(std::uint16_t port, Starttls starttls) {
+  const auto at = std::find_if(kServers.begin(), kServers.end(), [&](const ServerSoftware& server) {
     if (starttls != Starttls::none) return server.starttls == starttls;
     return std::find(server.ports.begin(), server.ports.end(), port) != server.ports.end();
   });
@@ -69,7 +73,7 @@ const Server* server_of(std::uint16_t port, Starttls starttls) {
 }
 
 bool is_web(const AdviceFacts& facts) {
-  const Server* const server = server_of(facts.port, facts.starttls);
+  const ServerSoftware* const server = server_of(facts.port, facts.starttls);
   return server != nullptr && server->service == "nginx";
 }
 
@@ -166,14 +170,14 @@ std::string broken_dialogue(const AdviceFacts& f) {
 }
 
 std::string no_answer(const AdviceFacts& f) {
-  const Server* const server = server_of(f.port, f.starttls);
+  const ServerSoftware* const server = server_of(f.port, f.starttls);
   const std::string status =
       server ? code("systemctl status " + std::string(server->service)) + ", " : std::string();
   return status + listening(f.port) + " and the firewall: " + code("nft list ruleset");
 }
 
 std::string refused(const AdviceFacts& f) {
-  const Server* const server = server_of(f.port, f.starttls);
+  const ServerSoftware* const server = server_of(f.port, f.starttls);
   const std::string start =
       server ? "; " + code("systemctl restart " + std::string(server->service)) : std::string();
   return "nothing listens there: " + listening(f.port) + start;
@@ -225,7 +229,7 @@ constexpr std::array kStateRules = {
 }  // namespace
 
 std::string reload_command(std::uint16_t port, Starttls starttls) {
-  const Server* const server = server_of(port, starttls);
+  const ServerSoftware* const server = server_of(port, starttls);
   if (!server) {
     return "reload what serves port " + std::to_string(port) + ": " + listening(port) + " names it";
   }

@@ -10,7 +10,7 @@
 
 namespace certline::pki {
 
-inline constexpr std::size_t kSentCertificates =
+inline constexpr std::size_t kJudgedCertificates =
     32;  // of one chain; those behind are not looked at
 
 struct Judgement {

@@ -72,7 +72,7 @@ class CachingVerifier : public Verifier {
     if (!trust) none.detail = "no trust store is loaded";
     if (!none.detail.empty()) return none;
     ChainInput input = whole;
-    input.chain = whole.chain.first(std::min(whole.chain.size(), kSentCertificates));
+    input.chain = whole.chain.first(std::min(whole.chain.size(), kJudgedCertificates));
     std::vector<Sha256> digests;
     for (const ObservedCertificate& certificate : input.chain) {
       digests.push_back(sha256(certificate.der));

@@ -32,9 +32,9 @@ struct Address {
   IpAddress address;
 };
 
-class Message {
+class DnsMessage {
  public:
-  explicit Message(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
+  explicit DnsMessage(std::span<const std::uint8_t> bytes) : bytes_(bytes) {}
 
   std::optional<std::uint16_t> number() {
     if (bytes_.size() - at_ < 2) return std::nullopt;
@@ -176,7 +176,7 @@ class Answer {
     return out;
   }
 
-  Message message_;
+  DnsMessage message_;
   const DnsType type_;
   std::string question_;
   std::vector<Alias> aliases_;

@@ -130,14 +130,14 @@ tcp::endpoint endpoint_of(const IpAddress& a, std::uint16_t port) {
 }
 
 // One connection. `deadline` ends its socket.
-class Connection {
+class ProbeConnection {
  public:
-  Connection(const ProbeTarget& target, SSL_CTX* context, Deadline& deadline,
-             const asio::any_io_executor& executor)
+  ProbeConnection(const ProbeTarget& target, SSL_CTX* context, Deadline& deadline,
+                  const asio::any_io_executor& executor)
       : target_(target), context_(context), deadline_(deadline), socket_(executor) {}
-  ~Connection() { deadline_.attach(nullptr); }
-  Connection(const Connection&) = delete;
-  Connection& operator=(const Connection&) = delete;
+  ~ProbeConnection() { deadline_.attach(nullptr); }
+  ProbeConnection(const ProbeConnection&) = delete;
+  ProbeConnection& operator=(const ProbeConnection&) = delete;
 
   awaitable<Failure> run(HandshakeOptions options) {
     options_ = std::move(options);
@@ -424,14 +424,14 @@ awaitable<ProbeFacts> probe(ProbeTarget target, SSL_CTX* context) {
   options.offer_alpn = target.starttls == Starttls::none;
   bool again = false;
   {
-    Connection first(target, context, deadline, executor);
+    ProbeConnection first(target, context, deadline, executor);
     const Failure failure = co_await first.run(options);
     again = failure.failed() && first.worth_a_retry();
     options = other_options(std::move(options), first.handshake_facts().fatal_alert);
     first.fill(facts, failure);
   }
   if (again) {
-    Connection second(target, context, deadline, executor);
+    ProbeConnection second(target, context, deadline, executor);
     const Failure failure = co_await second.run(std::move(options));
     // Where neither brought a certificate, the first try tells more.
     if (!failure.failed() || !second.handshake_facts().chain.empty()) second.fill(facts, failure);

@@ -36,7 +36,7 @@ int keep_chain(X509_STORE_CTX* context, void*) noexcept {
   facts_of(ssl).leaf.reset();
   STACK_OF(X509)* sent = X509_STORE_CTX_get0_untrusted(context);
   std::size_t total = 0;
-  for (int i = 0; i < sk_X509_num(sent) && chain.size() < kSentCertificates; ++i) {
+  for (int i = 0; i < sk_X509_num(sent) && chain.size() < kKeptCertificates; ++i) {
     unsigned char* der = nullptr;
     const int size = i2d_X509(sk_X509_value(sent, i), &der);
     if (size <= 0) break;

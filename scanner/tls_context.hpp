@@ -12,7 +12,7 @@
 
 namespace certline::scanner {
 
-inline constexpr std::size_t kSentCertificates = 32;             // of a chain, the rest is not kept
+inline constexpr std::size_t kKeptCertificates = 32;             // of a chain, the rest is not kept
 inline constexpr std::size_t kSentChainBytes = 1024 * 1024;      // of a whole chain
 inline constexpr std::size_t kProbeReadBytes = 2 * 1024 * 1024;  // TLS bytes of one connection
 inline constexpr std::size_t kTurnBytes = 64 * 1024;  // before another probe gets its turn

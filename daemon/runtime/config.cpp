@@ -24,7 +24,7 @@ namespace {
 using Problem = std::string;  // empty: none
 using Reader = std::function<Problem(Config&, const toml::node&)>;
 
-struct KeyRow {
+struct SettingRow {
   std::string_view key;  // "line.quiet_ms"
   Reader read;
 };
@@ -167,7 +167,7 @@ Problem read_public_url(Config& config, const toml::node& node) {
 
 #define FIELD(type, expression) +[](Config& c) -> type& { return c.expression; }
 
-std::vector<KeyRow> server_rows() {
+std::vector<SettingRow> server_rows() {
   constexpr std::int64_t kMany = 10'000'000;
   return {
       {"registration", choice(FIELD(Registration, registration), {"open", "claim", "closed"})},
@@ -200,7 +200,7 @@ std::vector<KeyRow> server_rows() {
   };
 }
 
-std::vector<KeyRow> http_rows() {
+std::vector<SettingRow> http_rows() {
   return {
       {"http.listen", addresses(FIELD(std::vector<ListenAddress>, http.listen))},
       {"http.listen_tls", addresses(FIELD(std::vector<ListenAddress>, http.listen_tls))},
@@ -223,7 +223,7 @@ std::vector<KeyRow> http_rows() {
   };
 }
 
-std::vector<KeyRow> account_rows() {
+std::vector<SettingRow> account_rows() {
   constexpr std::int64_t kMany = 10'000'000;
   return {
       {"accounts.verification", choice(FIELD(Verification, verification), {"off", "email"})},
@@ -246,7 +246,7 @@ std::vector<KeyRow> account_rows() {
   };
 }
 
-std::vector<KeyRow> scanner_rows() {
+std::vector<SettingRow> scanner_rows() {
   return {
       {"scanner.allow", list(FIELD(std::vector<scanner::Network>, scanner.allow), "networks",
                              [](std::string_view t) { return scanner::Network::parse(t); })},
@@ -264,9 +264,9 @@ std::vector<KeyRow> scanner_rows() {
 }
 #undef FIELD
 
-const std::vector<KeyRow>& rows() {
-  static const std::vector<KeyRow> all = [] {
-    std::vector<KeyRow> r;
+const std::vector<SettingRow>& rows() {
+  static const std::vector<SettingRow> all = [] {
+    std::vector<SettingRow> r;
     for (const auto part : {server_rows, http_rows, account_rows, scanner_rows}) {
       for (auto& row : part()) r.push_back(std::move(row));
     }
@@ -276,7 +276,7 @@ const std::vector<KeyRow>& rows() {
 }
 
 bool is_section(std::string_view name) {
-  for (const KeyRow& row : rows()) {
+  for (const SettingRow& row : rows()) {
     if (row.key.size() > name.size() && row.key.starts_with(name) && row.key[name.size()] == '.') {
       return true;
     }
@@ -296,8 +296,8 @@ Result<void> read_table(const toml::table& table, const std::string& prefix,
       if (auto inner = read_table(*section, name + ".", file, config); !inner) return inner.error();
       continue;
     }
-    const KeyRow* found = nullptr;
-    for (const KeyRow& row : rows()) {
+    const SettingRow* found = nullptr;
+    for (const SettingRow& row : rows()) {
       if (row.key == name) found = &row;
     }
     if (found == nullptr) {

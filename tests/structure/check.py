@@ -7,12 +7,13 @@ may be, which names and words do not belong here, and that formatter and shell c
 to say.
 """
 
+import os
 import pathlib
 import re
 import subprocess
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(os.environ.get("CERTLINE_TREE", pathlib.Path(__file__).resolve().parents[2]))
 LINE_COLUMNS = 100
 FILE_LINES = 500
 FUNCTION_LINES = 70
@@ -143,6 +144,41 @@ def rooms():
             yield f"{name}:1: belongs into a room of daemon/"
 
 
+# A name at namespace scope: the tree is formatted, so it stands in the first column.
+DEFINITION = re.compile(
+    r"(?:struct|class|enum class|union) (?P<type>\w+)\b(?!.*;$)"
+    r"|using (?P<alias>\w+) ="
+    r"|(?:inline )?constexpr [^=({]*?\b(?P<constant>k[A-Z]\w*)"
+    r"|(?!using|return|namespace|template|static_assert|extern|friend|struct|class|enum|union)"
+    r"[\w:][\w:<>,&* ]*?[ &*](?P<function>\w+)\(")
+
+
+def unique_names():
+    """One name, one thing: a header's name is no other room's, nor is a type in any source file."""
+    seen = {}  # name → (room, file) of the header that has it
+    types = []
+    for name in sources():
+        room = room_of(name)
+        if room is None:
+            continue
+        for number, line in enumerate(text(name).splitlines(), 1):
+            match = DEFINITION.match(line)
+            if not match or "operator" in line:
+                continue
+            word = match.group(match.lastgroup)
+            if match.lastgroup == "type":
+                types.append((word, room, name, number))
+            if not name.endswith(".hpp"):
+                continue
+            other_room, other = seen.setdefault(word, (room, name))
+            if other_room != room:
+                yield f"{name}:{number}: {word} is a name of {other}, too: say which it is"
+    for word, room, name, number in types:
+        other_room, other = seen.get(word, (room, name))
+        if name.endswith(".cpp") and other_room != room:
+            yield f"{name}:{number}: {word} is a name of {other}, too: say which it is"
+
+
 def lengths():
     for name in written_by_hand():
         is_source = name.endswith((".cpp", ".hpp", ".py", ".fbs", "CMakeLists.txt", ".cmake")) \
@@ -248,7 +284,7 @@ def transcripts():
         yield f"tests/wire/{name}:1: protocol/PROTOCOL.md doesn't cite it"
 
 
-CHECKS = {check.__name__: check for check in (includes, rooms, lengths, functions, names, words,
+CHECKS = {check.__name__: check for check in (includes, rooms, unique_names, lengths, functions, names, words,
                                               openings, formatting, shell, manuals, transcripts)}
 
 

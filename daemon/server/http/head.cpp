@@ -56,11 +56,11 @@ bool has_control(std::string_view text) {
 }
 
 // One step through "%41": the decoded byte and how many there were, none where it is malformed.
-struct Decoded {
+struct DecodedTarget {
   char byte = 0;
   std::size_t size = 0;
 };
-Decoded decode_at(std::string_view text, std::size_t at) {
+DecodedTarget decode_at(std::string_view text, std::size_t at) {
   if (text[at] != '%') return {text[at], 1};
   if (at + 2 >= text.size()) return {};
   const int high = hex_value(text[at + 1]), low = hex_value(text[at + 2]);
@@ -103,7 +103,7 @@ bool is_authority(std::string_view text) {
     ++end;
   } else {
     while (end < text.size() && text[end] != ':') {
-      const Decoded one = decode_at(text, end);
+      const DecodedTarget one = decode_at(text, end);
       const char c = text[end];
       const bool allowed = is_letter(c) || is_digit(c) || c == '%' ||
                            std::string_view("-._~!$&'()*+,;=").find(c) != std::string_view::npos;
@@ -130,7 +130,7 @@ std::optional<HttpRefusal> judge_target(std::string_view target) {
   const std::size_t query = std::min(target.find('?'), target.size());
   std::string path;
   for (std::size_t at = 0; at < target.size();) {
-    const Decoded one = decode_at(target, at);
+    const DecodedTarget one = decode_at(target, at);
     if (one.size == 0) return HttpRefusal{400, "a % is followed by two hexadecimal digits"};
     if (one.byte == 0) return HttpRefusal{400, "a target has no %00"};
     if (at < query) {

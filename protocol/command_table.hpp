@@ -41,34 +41,7 @@ std::string command_usage(const CommandRow& row);
 // The table as Markdown: what stands in PROTOCOL.md between its `commands` markers.
 std::string commands_markdown();
 
-// The values of a request by the keys of its row, as another wire has them; absent ones are left
-// out. Errors: malformed (a key the row doesn't take, twice or without value, or one it needs is
-// missing), invalid_value, refused.
-struct ArgumentText {
-  std::string_view key, value;
-};
-Result<Request> parse_arguments(const CommandRow& row, std::span<const ArgumentText> arguments,
-                                const DomainRules& rules);
-
-// One request line without its line end → Request. Errors: malformed, invalid_value, refused.
-Result<Request> parse_line(std::string_view line, const DomainRules& rules);
-
-// The texts of a line that is exactly "command expiration domain D apikey K", as most are. Nothing
-// is looked at but the blanks: for whoever kept an answer under the same two texts.
-struct PlainExpiration {
-  std::string_view domain, key;
-};
-std::optional<PlainExpiration> plain_expiration(std::string_view line);
-
 // The index of a request's row in command_table(), for metrics and logs.
 std::size_t command_index(const Request& request);
-
-// A check as the plugins of monitoring systems say it: state, text, figures behind a bar.
-std::string check_line(const CheckResult& result);
-
-// Both lines, each ending in LF, at most kReplyBytes altogether.
-std::string render_line(const Reply& reply);
-void append_line(std::string& out, const Reply& reply);  // the same, appended
-void append_line(std::string& out, const ExpirationReport& report);
 
 }  // namespace certline

@@ -1,6 +1,9 @@
 // Two questions about a request that every wire asks, each answered by its type.
 #include "protocol/request.hpp"
 
+#include <fmt/format.h>
+
+#include <array>
 #include <type_traits>
 
 #include "protocol/command_table.hpp"
@@ -43,6 +46,17 @@ const ApiKey* key_of(const Request& request) {
         }
       },
       request);
+}
+
+std::string_view check_state_name(CheckState state) {
+  static constexpr std::array<std::string_view, 4> kNames{"OK", "WARNING", "CRITICAL", "UNKNOWN"};
+  return kNames.at(static_cast<std::size_t>(state));
+}
+
+std::string check_line(const CheckResult& result) {
+  return fmt::format("{} - {}: {} | days_left={};{};0", check_state_name(result.state),
+                     result.domain, result.text,
+                     result.days_left ? std::to_string(*result.days_left) : "U", result.due_days);
 }
 
 }  // namespace certline

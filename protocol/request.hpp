@@ -177,6 +177,8 @@ struct CheckResult {
   std::string_view problem;
   std::string text;  // what is the matter, for people: "renewal is due, 5 days left"
 };
+// As the plugins of monitoring systems say it: state, text, figures behind a bar.
+std::string check_line(const CheckResult& result);
 struct Pong {};
 struct HelpText {
   std::optional<std::string> on;

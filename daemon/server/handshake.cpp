@@ -10,7 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "protocol/command_table.hpp"
+#include "protocol/line/render.hpp"
 
 namespace certline::server {
 namespace {
@@ -134,7 +134,7 @@ void Handshake::step() {
 void Handshake::refuse_plain(std::size_t got) {
   (void)socket_.read(host_.read_buffer.first(got));  // unread input would reset the answer away
   if (wire_ == Wire::line_tls) {
-    (void)socket_.write(render_line(
+    (void)socket_.write(line::render_line(
         Error{ErrorKind::malformed, "this port takes TLS only; the plain one is another"}));
   }
   socket_.shut_writing();

@@ -15,6 +15,9 @@
 
 namespace certline::server {
 
+using rest::HttpResponse;
+using rest::RestCall;
+
 class HttpConnection final : public Connection,
                              public std::enable_shared_from_this<HttpConnection> {
  public:

@@ -3,7 +3,6 @@
 #include <exception>
 
 #include "daemon/server/http_connection.hpp"
-#include "protocol/command_table.hpp"
 
 namespace certline::server {
 namespace {
@@ -49,7 +48,7 @@ void HttpConnection::serve(http::HttpIncoming incoming, std::string_view raw) {
     host_.log.write(runtime::LogLevel::debug, "request",
                     {{"source", caller_.source.to_string()},
                      {"method", method_name(incoming.head.method)},
-                     {"target", loggable_target(incoming.head.target)}});
+                     {"target", rest::loggable_target(incoming.head.target)}});
   }
   try {
     auto parsed = parse_rest(incoming.view(), host_.settings()->config.domain_rules());
@@ -207,7 +206,7 @@ void HttpConnection::refuse(int status, std::string_view detail) {
                            {"status", std::int64_t{status}},
                            {"reason", detail}});
   input_.clear();
-  answer(problem(status, http::http_phrase(status), detail), {false, false, 1});
+  answer(rest::problem(status, detail), {false, false, 1});
 }
 
 }  // namespace certline::server

@@ -7,6 +7,8 @@
 
 #include "pki/digest.hpp"
 #include "protocol/command_table.hpp"
+#include "protocol/line/parser.hpp"
+#include "protocol/line/render.hpp"
 
 namespace certline::server {
 namespace {
@@ -149,7 +151,7 @@ bool LineConnection::recall(std::string_view line, Clock::time_point now, std::s
     out += reply;
     return true;
   }
-  const auto asked = plain_expiration(line);
+  const auto asked = line::plain_expiration(line);
   if (!asked) return false;
   const service::RememberedExpirations::Recalled* older = nullptr;
   if (reply.empty()) {
@@ -164,7 +166,7 @@ bool LineConnection::recall(std::string_view line, Clock::time_point now, std::s
     return true;
   }
   const std::size_t start = out.size();
-  append_line(out, older->report);
+  line::append_line(out, older->report);
   if (host_.recent.keeps_this_one()) {
     host_.recent.keep(line, std::string_view(out).substr(start), older->basis);
   }

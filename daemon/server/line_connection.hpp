@@ -7,9 +7,12 @@
 #include <string>
 
 #include "daemon/server/connection.hpp"
-#include "protocol/line_session.hpp"
+#include "protocol/line/session.hpp"
 
 namespace certline::server {
+
+using line::LineMemory;
+using line::LineSession;
 
 class LineConnection final : public Connection,
                              public std::enable_shared_from_this<LineConnection>,

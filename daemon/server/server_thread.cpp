@@ -13,7 +13,7 @@
 #include "daemon/server/handshake.hpp"
 #include "daemon/server/http_connection.hpp"
 #include "daemon/server/line_connection.hpp"
-#include "protocol/command_table.hpp"
+#include "protocol/line/render.hpp"
 
 namespace certline::server {
 namespace {
@@ -239,7 +239,7 @@ void ServerThread::turn_away(Wire wire, Socket socket, const IpAddress& source, 
                     {{"source", source.to_string()}, {"reason", error_name(why.kind)}});
   if (wire != Wire::line && wire != Wire::socket) return;
   (void)socket.read(buffer_);  // unread input would reset the answer away
-  (void)socket.write(render_line(why));
+  (void)socket.write(line::render_line(why));
   socket.shut_writing();
 }
 

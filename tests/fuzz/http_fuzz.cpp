@@ -13,6 +13,7 @@
 namespace {
 
 using namespace certline;
+using namespace certline::rest;
 using namespace certline::server::http;
 
 void require(bool held) {

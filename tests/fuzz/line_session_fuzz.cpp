@@ -7,11 +7,13 @@
 #include <string_view>
 #include <vector>
 
-#include "protocol/line_session.hpp"
+#include "protocol/command_table.hpp"
+#include "protocol/line/session.hpp"
 
 namespace {
 
 using namespace certline;
+using namespace certline::line;
 using TimePoint = LineSession::TimePoint;
 
 void require(bool held) {

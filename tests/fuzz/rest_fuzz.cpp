@@ -10,11 +10,12 @@
 #include <string_view>
 
 #include "protocol/limits.hpp"
-#include "protocol/rest.hpp"
+#include "protocol/rest/routes.hpp"
 
 namespace {
 
 using namespace certline;
+using namespace certline::rest;
 
 void require(bool held) {
   if (!held) std::abort();

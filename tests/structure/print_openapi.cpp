@@ -1,8 +1,8 @@
 // Prints the OpenAPI document, for openapi.py beside this file.
 #include <cstdio>
 
-#include "protocol/rest.hpp"
+#include "protocol/rest/routes.hpp"
 
 int main() {
-  return std::puts(certline::openapi_document().c_str()) < 0;
+  return std::puts(certline::rest::openapi_document().c_str()) < 0;
 }

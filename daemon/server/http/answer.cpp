@@ -4,46 +4,12 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <array>
 #include <ctime>
 #include <iterator>
 
 namespace certline::server::http {
 namespace {
-
-struct Phrase {
-  int status;
-  std::string_view text;
-};
-constexpr std::array kPhrases{
-    Phrase{200, "OK"},
-    Phrase{204, "No Content"},
-    Phrase{302, "Found"},
-    Phrase{303, "See Other"},
-    Phrase{304, "Not Modified"},
-    Phrase{400, "Bad Request"},
-    Phrase{401, "Unauthorized"},
-    Phrase{403, "Forbidden"},
-    Phrase{404, "Not Found"},
-    Phrase{405, "Method Not Allowed"},
-    Phrase{406, "Not Acceptable"},
-    Phrase{408, "Request Timeout"},
-    Phrase{409, "Conflict"},
-    Phrase{410, "Gone"},
-    Phrase{413, "Content Too Large"},
-    Phrase{414, "URI Too Long"},
-    Phrase{415, "Unsupported Media Type"},
-    Phrase{417, "Expectation Failed"},
-    Phrase{422, "Unprocessable Content"},
-    Phrase{429, "Too Many Requests"},
-    Phrase{431, "Request Header Fields Too Large"},
-    Phrase{500, "Internal Server Error"},
-    Phrase{501, "Not Implemented"},
-    Phrase{503, "Service Unavailable"},
-    Phrase{505, "HTTP Version Not Supported"},
-    Phrase{507, "Insufficient Storage"},
-};
 
 // IMF-fixdate (RFC 9110 5.6.7), in English whatever the locale.
 std::string date_text(UtcTime now) {
@@ -76,17 +42,11 @@ constexpr std::string_view kAlways =
 
 }  // namespace
 
-std::string_view http_phrase(int status) {
-  const auto* const known = std::find_if(kPhrases.begin(), kPhrases.end(),
-                                         [&](const Phrase& row) { return row.status == status; });
-  return known == kPhrases.end() ? std::string_view("Answer") : known->text;
-}
-
 void append_answer_start(std::string& out, int status, UtcTime now) {
   if (status == 200) {
     out += "HTTP/1.1 200 OK";
   } else {
-    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}", status, http_phrase(status));
+    fmt::format_to(std::back_inserter(out), "HTTP/1.1 {} {}", status, status_title(status));
   }
   out += "\r\nDate: ";
   out += date_of(now);

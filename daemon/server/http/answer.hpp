@@ -4,18 +4,18 @@
 #include <string>
 #include <string_view>
 
-#include "protocol/rest.hpp"
+#include "protocol/rest/routes.hpp"
 #include "protocol/values.hpp"
 
 namespace certline::server::http {
+
+using rest::HttpResponse;
 
 struct HttpAnswerStyle {
   bool head_only = false;  // to a HEAD request: lengths are told, bodies not sent
   bool keep_alive = true;
   int minor_version = 1;  // the client's
 };
-
-std::string_view http_phrase(int status);  // "Not Found"
 
 // "HTTP/1.1 200 OK\r\nDate: …\r\n": all of an answer that changes with the time.
 void append_answer_start(std::string& out, int status, UtcTime now);

@@ -47,7 +47,7 @@ struct HttpGate::Parser {
   }
 };
 
-HttpRequest HttpIncoming::view() const {
+rest::HttpRequest HttpIncoming::view() const {
   return {head.method, head.target, head.content_type, head.authorization, head.accept, body};
 }
 

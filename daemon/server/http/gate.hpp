@@ -11,13 +11,14 @@
 #include <string_view>
 
 #include "daemon/server/http/head.hpp"
+#include "protocol/rest/routes.hpp"
 
 namespace certline::server::http {
 
 struct HttpIncoming {
   HttpHead head;
   std::string body;
-  HttpRequest view() const;  // into this
+  rest::HttpRequest view() const;  // into this
 };
 
 class HttpGate {

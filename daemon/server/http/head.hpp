@@ -9,8 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "protocol/http_words.hpp"
 #include "protocol/limits.hpp"
-#include "protocol/rest.hpp"
 
 namespace certline::server::http {
 

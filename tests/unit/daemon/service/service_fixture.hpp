@@ -9,11 +9,13 @@
 #include "daemon/scans/scan_driver.hpp"
 #include "daemon/service/service.hpp"
 #include "pki/digest.hpp"
-#include "protocol/command_table.hpp"
+#include "protocol/line/parser.hpp"
+#include "protocol/line/render.hpp"
 #include "tests/unit/daemon/runtime/temporary_directory.hpp"
 
 namespace certline::service {
 
+using namespace line;
 using namespace runtime;
 using namespace scans;
 

@@ -1,0 +1,44 @@
+#pragma once
+// What the files of the REST routes have in common. Private to them.
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "protocol/rest/routes.hpp"
+
+namespace certline::rest {
+
+inline constexpr std::string_view kDocsPath = "/api/openapi.json";
+inline constexpr std::string_view kVersionedPath = "/api/v1.0/";
+
+// What follows the row's own text in a target, not decoded.
+struct RestParts {
+  std::string_view query, parameter;
+};
+std::variant<RestCall, HttpResponse> build_call(std::size_t row, const HttpRequest& request,
+                                                const RestParts& parts, const DomainRules& rules);
+
+TokenPurpose purpose_of(const RestRow& page);  // by its path
+
+// The body that a route says an error with, and its status.
+HttpResponse error_response(const RestRow& row, const RestCall& call, const Error& error);
+
+// 422 with a text for each field.
+struct FieldError {
+  std::string_view field;
+  std::string text;
+};
+HttpResponse invalid_fields(std::span<const FieldError> errors);
+
+HttpResponse unauthenticated();                                // 401
+HttpResponse message(int status, std::string_view text);       // {"message":…}
+HttpResponse status_word(int status, std::string_view word);   // {"status":…}
+HttpResponse docs_answer(int status, std::string_view error);  // [{"error":…,]"html_docs":…}
+
+// HTML: the question before a token acts, what came of it, and that a link is none.
+HttpResponse token_question(TokenPurpose purpose);
+HttpResponse token_outcome(TokenPurpose purpose);
+HttpResponse token_error(int status, std::string_view text);
+
+}  // namespace certline::rest

@@ -286,8 +286,9 @@ def transcripts():
         yield f"tests/wire/{name}:1: protocol/PROTOCOL.md doesn't cite it"
 
 
-CHECKS = {check.__name__: check for check in (includes, rooms, unique_names, lengths, functions, names, words,
-                                              openings, formatting, shell, manuals, transcripts)}
+CHECKS = {check.__name__: check
+          for check in (includes, rooms, unique_names, lengths, functions, names, words, openings,
+                        formatting, shell, manuals, transcripts)}
 
 
 def main():

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""The checks of check.py complain about what they are there for: each rule is broken on purpose, in a
-copy of the tree's sources, and has to say so. A check that cannot fail is no check."""
+"""The checks of check.py see what they are there for: in a copy of the sources each rule is broken
+on purpose, and has to say so."""
 
 import os
 import pathlib
@@ -27,8 +27,8 @@ VIOLATIONS = [
      "inventory/ may not include store/store.hpp"),
     ("includes", "daemon/scans/scan_driver.cpp", "#include <openssl/x509.h>\n",
      "takes no OpenSSL object apart"),
-    ("rooms", "daemon/sundry.cpp", "// A file without a room.\n", "belongs into a room of daemon/"),
-    ("rooms", "daemon/attic/old.cpp", "// A folder that is no room.\n", "daemon/attic/ is no room"),
+    ("rooms", "daemon/sundry.cpp", "// It has no room.\n", "belongs into a room of daemon/"),
+    ("rooms", "daemon/attic/old.cpp", "// Nor has it.\n", "daemon/attic/ is no room"),
     ("unique_names", "daemon/notices/links.hpp", "struct RefusalRows {\n  int n;\n};\n",
      "RefusalRows is a name of daemon/"),
     ("unique_names", "daemon/scans/scan_apply.cpp", "struct RefusalRows {\n  int n;\n};\n",
@@ -37,8 +37,8 @@ VIOLATIONS = [
 
 
 def complaints(tree, check):
-    return subprocess.run([sys.executable, HERE / "check.py", check], capture_output=True, text=True,
-                          env=dict(os.environ, CERTLINE_TREE=str(tree))).stdout
+    return subprocess.run([sys.executable, HERE / "check.py", check], capture_output=True,
+                          text=True, env=dict(os.environ, CERTLINE_TREE=str(tree))).stdout
 
 
 def main():

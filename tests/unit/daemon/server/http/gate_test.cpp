@@ -115,7 +115,7 @@ TEST_CASE("a request comes out as it went in") {
                 "Accept: a/b\r\nAccept: */*\r\nContent-Length: 5\r\n",
                 "hello"));
   REQUIRE(seen.requests.size() == 1);
-  const HttpRequest request = seen.requests[0].view();
+  const rest::HttpRequest request = seen.requests[0].view();
   CHECK(request.method == HttpMethod::post);
   CHECK(request.target == "/api/v1.0/servers/add");
   CHECK(request.content_type == "application/json");

@@ -1,4 +1,5 @@
-// The command line. Each subcommand is a few lines here and a file of its own elsewhere.
+// The command line of certlined. Each subcommand takes its options here and does its work in
+// daemon/commands/; `serve` goes on in process.cpp.
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <iostream>

@@ -1,5 +1,5 @@
-// Sockets and certificate meet here, and nowhere else: the scanner is told addresses, and service/
-// own_watches.cpp makes watches of them.
+// The only place where the listeners and the certificate meet. The scanner gets the addresses, and
+// service/own_watches.cpp makes watches of them.
 #include "daemon/own_endpoints.hpp"
 
 #include <algorithm>

@@ -1,5 +1,7 @@
-// Start-up order is readiness order: configuration, trust, store, scanner, listeners, then READY.
-// Shut down runs backwards, so that nothing is acknowledged that is not stored.
+// The daemon as a process. It starts its parts in the order in which they need each other:
+// configuration, trust, store, scanner, listeners; then it tells its supervisor that it is ready.
+// It stops them backwards, so that every acknowledged change is stored. What the parts share is
+// runtime/parts.hpp.
 #include "daemon/process.hpp"
 
 #include <sys/resource.h>

@@ -1,5 +1,5 @@
 #pragma once
-// The daemon as a process: builds the parts, watches signals and the supervisor, takes it all down.
+// The daemon as a process: starts its parts, watches signals and the supervisor, stops it all.
 
 #include <string>
 

@@ -1,5 +1,6 @@
-// Each action is a row: how it is asked of the daemon, or how it is read from the store. The daemon
-// alone writes while it runs, so changes go to it; its answer is printed as it is.
+// `certlined admin`. Each action is one row of a table: the line to send to the daemon, or the
+// function that reads the store. Only the daemon writes while it runs, so changes go through it,
+// and its reply is printed as it comes. The rows that are read are printed by admin_records.cpp.
 #include "daemon/commands/admin_command.hpp"
 
 #include <sys/socket.h>

@@ -1,6 +1,7 @@
 #pragma once
-// `certlined admin …`: looks at accounts and changes them. Changes are line commands on the Unix
-// socket of a running daemon; whatever only reads comes from the store, also without a daemon.
+// `certlined admin …` looks at accounts and changes them. A change needs a running daemon: it is a
+// line command on the daemon's Unix socket. What only reads comes from the store and needs no
+// daemon.
 
 #include <cstdint>
 #include <iosfwd>

@@ -1,5 +1,5 @@
-// Records as JSON lines, for export and for scripts. Keys and tokens appear by their tags and
-// purposes: nothing that opens anything is known here.
+// Prints records as JSON, one object a line, for scripts and for `admin export`. A key appears as
+// its tag and a token as its purpose: the store knows only their hashes.
 #include <boost/json.hpp>
 #include <ctime>
 #include <limits>

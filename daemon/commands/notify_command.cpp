@@ -1,5 +1,5 @@
-// Hands a message over as the daemon does, with the same configuration, but at once and once: what
-// goes wrong is told to whoever waits for it.
+// Sends a test message the way the daemon sends its own (notices/channels.hpp), once, and prints
+// what went wrong.
 #include "daemon/commands/notify_command.hpp"
 
 #include <fmt/format.h>

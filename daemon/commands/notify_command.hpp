@@ -1,5 +1,6 @@
 #pragma once
-// `certlined notify --test CHANNEL`: is a channel set up right? Without the daemon and its store.
+// `certlined notify --test CHANNEL` tries a channel. It needs neither a running daemon nor its
+// store.
 
 #include <iosfwd>
 #include <string>

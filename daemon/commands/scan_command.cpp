@@ -1,5 +1,5 @@
-// One scan, one block of text or one JSON document. It waits on the scanner's callback and prints
-// what the daemon would have stored.
+// `certlined scan`. It waits for the scanner's callback and prints what the daemon would have
+// stored, as text or as one JSON document.
 #include "daemon/commands/scan_command.hpp"
 
 #include <fmt/chrono.h>

@@ -1,5 +1,5 @@
 #pragma once
-// `certlined scan NAME`: the daemon's scanner once, for people and scripts.
+// `certlined scan NAME` looks at a name once with the daemon's scanner and prints what it saw.
 
 #include <iosfwd>
 #include <optional>

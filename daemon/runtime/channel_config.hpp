@@ -1,5 +1,6 @@
 #pragma once
-// Where messages go besides the accounts' own addresses: [[channel]] of the configuration file.
+// A channel: a place that messages go to besides an account's own address. [[channel]] in the
+// configuration file; read_channels.hpp reads it, notices/channels.hpp sends to it.
 
 #include <cstdint>
 #include <string>

@@ -1,6 +1,6 @@
-// The configuration file. One table names every key with the function that reads it, so that an
-// unknown key, a wrong type and a value out of range are found the same way and named with their
-// line.
+// Reads the configuration file. One table names every key and the function that reads it. So an
+// unknown key, a wrong type and a value out of range are found the same way, and the error names
+// the line. [[channel]] has its own reader, read_channels.cpp.
 #include "daemon/runtime/config.hpp"
 
 #include "daemon/runtime/read_channels.hpp"

@@ -1,6 +1,6 @@
 #pragma once
-// The configuration: a TOML file in which every key is known and every value has a usable default.
-// An empty file works. Immutable once loaded; a reload makes a new one.
+// The configuration, a TOML file. Every value has a usable default, so an empty file works. It does
+// not change once loaded; a reload makes a new one (settings.hpp).
 
 #include <cstdint>
 #include <string>

@@ -1,4 +1,5 @@
-// Keys, identifiers and jitter, all from one source of bytes that is handed in.
+// Makes keys, identifiers and jitter from one source of random bytes, so that a test which sets the
+// bytes sets them all.
 #include "daemon/runtime/entropy.hpp"
 
 #include <sys/random.h>

@@ -1,6 +1,5 @@
 #pragma once
-// Random bytes from the operating system, passed to whoever needs them so that tests can replace
-// it.
+// Random bytes of the operating system. They are passed in, so that tests can set them.
 
 #include <cstdint>
 #include <functional>

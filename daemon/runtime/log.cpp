@@ -1,6 +1,5 @@
-// Structured log lines through spdlog, which brings the locking, the time stamps and the flushing.
-// The event name and the fields are rendered here, so that nothing a peer sent reaches a terminal
-// raw.
+// Writes log lines through spdlog, which locks, stamps and flushes. Event and fields are escaped
+// here, so that no byte of a peer reaches a terminal raw.
 #include "daemon/runtime/log.hpp"
 
 #include <spdlog/sinks/stdout_sinks.h>

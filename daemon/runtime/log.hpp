@@ -1,7 +1,6 @@
 #pragma once
-// One structured line per event on standard error: "TIME LEVEL EVENT key=value …". Values are
-// escaped (CR, LF, ESC and all other control bytes), API keys masked before they get here by
-// key_tag().
+// The log: one line per event on standard error, "TIME LEVEL EVENT key=value …". Values are
+// escaped: CR, LF, ESC and all other control bytes. An API key is never logged, only its key_tag().
 
 #include <cstdint>
 #include <initializer_list>

@@ -1,4 +1,4 @@
-// A failed commit is explained here, once, in the words that a client reads.
+// Explains a failed commit, in the words that a client reads.
 #include "daemon/runtime/parts.hpp"
 
 namespace certline::runtime {

@@ -1,6 +1,6 @@
 #pragma once
-// What every part of the daemon is handed. One of it lives as long as the process serves;
-// process.cpp makes it, tests make their own with a clock and random bytes that they set.
+// What every part of the daemon is given. There is one for the life of the process: process.cpp
+// makes it. A test makes its own, with a clock and random bytes that it sets.
 
 #include <atomic>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Where messages go: each [[channel]] is a small table with its own keys, which differ by kind, so
-// they are checked as a whole once they are read.
+// Reads [[channel]]. Each channel is a small table whose keys depend on its kind, so a channel is
+// checked as a whole after it is read.
 #include "daemon/runtime/read_channels.hpp"
 
 #include <fmt/format.h>

@@ -1,6 +1,6 @@
 #pragma once
-// Reads [[channel]] of the configuration file. Apart from channel_config.hpp, so that only
-// config.cpp sees the TOML library.
+// Reads [[channel]] of the configuration file. It is not part of channel_config.hpp, so that only
+// config.cpp includes the TOML library.
 
 #include <toml++/toml.h>
 

@@ -1,4 +1,5 @@
-// Numbers each configuration, so that an answer kept under an old one is recognised.
+// Numbers each configuration, so that an answer remembered under an old one is not given under a
+// new one.
 #include "daemon/runtime/settings.hpp"
 
 #include <atomic>

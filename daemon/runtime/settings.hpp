@@ -1,5 +1,5 @@
 #pragma once
-// A configuration and what is derived from it. Immutable: a reload hands out a new one, and work
+// A configuration and what follows from it. It never changes: a reload makes a new one, and work
 // that has begun keeps the one it began with.
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// The version, compiled in from the build's project version. In a file of its own, so that a new
-// version compiles nothing else.
+// The version comes from the build. It has a file of its own, so that a new version recompiles only
+// this.
 #include "daemon/runtime/version.hpp"
 
 namespace certline::runtime {

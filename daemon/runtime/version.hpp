@@ -1,4 +1,5 @@
 #pragma once
+// The version of this build.
 
 namespace certline::runtime {
 

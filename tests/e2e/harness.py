@@ -19,6 +19,8 @@ import tempfile
 import threading
 import time
 
+import endings
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CERTLINED = pathlib.Path(os.environ.get("CERTLINED", ROOT / "build/dev/bin/certlined")).resolve()
 PATIENCE = float(os.environ.get("CERTLINE_TEST_PATIENCE_S", "30"))  # for one condition
@@ -473,7 +475,7 @@ def loopback_config(authority, more=""):
 def main(*tests):
     """Runs each test with a temporary directory; the exit status says whether all went well."""
     sys.stdout.reconfigure(line_buffering=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is ended
+    endings.prepare()
     wanted = sys.argv[1:]
     failed = []
     for test in tests:

@@ -11,12 +11,12 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import ROOT, Daemon, Process, accepts, check, equal, main, run, wait_for
+from harness import (CERTLINED, ROOT, Daemon, Listener, Process, accepts, check, equal, free_port,
+                     main, run, wait_for)
 
 QUICKSTART = ROOT / "packaging/quickstart"
 BUILD_PATIENCE = 1800
 MARK = "-- next --"
-PORTS = (10023, 10080, 10143, 10144)
 
 FORMS = ((r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", "UUID"), (r"\b[0-9a-f]{64}\b", "SHA256"),
          (r"\b[0-9a-f]{32}\b", "HEX"), (r"\b1[0-9]{9}\b", "TIME"),
@@ -50,50 +50,99 @@ def type_in(commands):
     return out.stdout.split(f"{MARK}\n")
 
 
-def all_gone():
-    return not any(accepts(port) for port in PORTS)
+class QuickStart:
+    """How the quick start runs here: with this program instead of one that it builds, its data in a
+    directory of its own, and at ports of its own, so that it minds nobody who runs one by hand and
+    nobody's data. CERTLINE_QUICKSTART=builds lets it build, too."""
+
+    PROGRAM = "./build/release/bin/certlined"
+
+    def __init__(self, directory):
+        self.var = directory / "var"
+        self.ports = [str(port) for port in (free_port(), free_port(), *sorted([free_port(),
+                                                                                free_port()]))]
+        line, http, *demo = self.ports
+        self.environment = {**os.environ, "CERTLINE_VAR": str(self.var), "CERTLINE_PORT": line,
+                            "CERTLINE_HTTP_PORT": http, "CERTLINE_DEMO_PORTS": " ".join(demo)}
+        builds = os.environ.get("CERTLINE_QUICKSTART") == "builds"
+        program = self.PROGRAM if builds else str(CERTLINED)
+        if builds:
+            self.environment.pop("CERTLINED", None)
+        else:
+            self.environment["CERTLINED"] = program
+        self.instead = {self.PROGRAM: program, "var/certlined.toml": f"{self.var}/certlined.toml",
+                        **dict(zip(default_ports(), self.ports))}
+
+    def here(self, text):
+        """The document's text with what differs here."""
+        for there, here in self.instead.items():
+            text = re.sub(rf"(?<!\w){re.escape(there)}\b", here, text)
+        return text
+
+    def all_gone(self):
+        return not any(accepts(int(port)) for port in self.ports)
+
+
+def default_ports():
+    """Line, HTTP, healthy, expiring."""
+    text = QUICKSTART.read_text()
+    return re.search(r"CERTLINE_PORT:-(\d+).*CERTLINE_HTTP_PORT:-(\d+).*"
+                     r"CERTLINE_DEMO_PORTS:-(\d+) (\d+)", text, re.DOTALL).groups()
 
 
 def readme(directory):
     """The transcripts, with the quick start running as a newcomer runs it."""
     shown = [step for block in blocks("README.md", "console") for step in steps(block)]
     check(len(shown) > 10, "README has its transcript")
-    with Process([QUICKSTART], cwd=ROOT) as quickstart:
+    mine = QuickStart(directory)
+    with Process([QUICKSTART], cwd=ROOT, env=mine.environment) as quickstart:
         quickstart.wait_line(r"type next", BUILD_PATIENCE)
-        printed = type_in([command for command, _ in shown])
+        printed = type_in([mine.here(command) for command, _ in shown])
         for (command, wanted), got in zip(shown, printed):
             # curl prints a body as it is, without a line end.
-            equal(form(got).rstrip("\n"), form(wanted).rstrip("\n"), f"$ {command}")
+            equal(form(got).rstrip("\n"), form(mine.here(wanted)).rstrip("\n"), f"$ {command}")
         # What it says to type next is typed, too, as far as it stays on this machine.
         suggested = [line.strip() for line in quickstart.lines if line.startswith("  ")]
         check(any(line.startswith("exec 3<> /dev/tcp/") for line in suggested), f"{suggested}")
         first = type_in(suggested[:3])
         check(first[2].endswith("help on add\n"), f"{first}")
         os.killpg(quickstart.process.pid, signal.SIGINT)
-        quickstart.wait_exit()
-    wait_for(all_gone, "the ports to be free again")
+        equal(quickstart.wait_exit(), 130, "the exit status")
+    wait_for(mine.all_gone, "the ports to be free again")
 
 
 def quickstart_no_wait(directory):
     """It ends by itself, twice in a row, and leaves no process behind."""
+    mine = QuickStart(directory)
     for _ in range(2):
-        out = run(QUICKSTART, "--no-wait")
+        out = run(QUICKSTART, "--no-wait", env=mine.environment)
         for text in ("renewal_due false expired_found false trusted true",
                      "renewal_due true expired_found false trusted true",
                      "status ok 200 nothing to do", "status ok 200 renew now"):
             check(text in out, f"the transcript lacks {text!r}:\n{out}")
-        check(all_gone(), "something still listens")
+        check(mine.all_gone(), "something still listens")
+    check((mine.var / "store").is_dir(), "its data is where it was told to keep it")
 
 
 def quickstart_taken_port(directory):
     """Two at once: the second says which port is taken and what to do."""
-    with Process([sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "10023"],
-                 cwd=directory):
-        wait_for(lambda: accepts(10023), "the port's occupant")
-        done = subprocess.run([QUICKSTART, "--no-wait"], capture_output=True, text=True,
-                              timeout=120)
-        equal(done.returncode, 1, f"the exit status: {done}")
-        check("10023" in done.stderr and "CERTLINE_PORT" in done.stderr, done.stderr)
+    mine = QuickStart(directory)
+    for name in ("CERTLINE_PORT", "CERTLINE_HTTP_PORT", "CERTLINE_DEMO_PORTS"):
+        with Occupant() as occupant:
+            taken = str(occupant.port)
+            ports = f"{mine.ports[2]} {taken}" if name == "CERTLINE_DEMO_PORTS" else taken
+            done = subprocess.run([QUICKSTART, "--no-wait"], capture_output=True, text=True,
+                                  timeout=120, env={**mine.environment, name: ports})
+            equal(done.returncode, 1, f"the exit status: {done}")
+            check(f"port {taken} is taken" in done.stderr and name in done.stderr, done.stderr)
+    check(not mine.var.exists(), "nothing was written")
+
+
+class Occupant(Listener):
+    """Holds a port."""
+
+    def serve(self, guest):
+        pass
 
 
 def protocol_session(directory):

@@ -19,6 +19,7 @@ import time
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 
+import endings
 import harness
 import mailbox
 from harness import Failure, check
@@ -344,6 +345,7 @@ class Player:
 def main():
     if len(sys.argv) < 3:
         sys.exit(__doc__.split("\n", maxsplit=1)[0])
+    endings.prepare()
     failed = 0
     for name in sys.argv[2:]:
         path = pathlib.Path(name)

@@ -1,140 +1,77 @@
-// The rows themselves, in the order of the Request variant so that a request's alternative is its
-// row. Whatever lists commands (parsing, help, PROTOCOL.md, metrics labels) reads it from here.
+// Puts the families' rows together, and a Request with its row. The order of the families here is
+// that of help; the order of the variant means nothing.
 #include "protocol/command_table.hpp"
 
 #include <algorithm>
-#include <array>
+#include <bit>
+
+#include "protocol/requests/account_rows.hpp"
+#include "protocol/requests/administration_rows.hpp"
+#include "protocol/requests/daemon_rows.hpp"
+#include "protocol/requests/keys_rows.hpp"
+#include "protocol/requests/mail_rows.hpp"
+#include "protocol/requests/names_rows.hpp"
+#include "protocol/requests/tokens_rows.hpp"
 
 namespace certline {
 namespace {
 
-constexpr std::string_view kDomainForm = "name[:port]";
+using Rows = std::span<const CommandRow>;
 
-constexpr std::array kClaimArguments{
-    ArgumentRow{"email", Need::required, "address"},
-    ArgumentRow{"apikey", Need::optional, "K"},
-};
-constexpr std::array kAddArguments{
-    ArgumentRow{"domain", Need::required, kDomainForm},
-    ArgumentRow{"apikey", Need::required, "K"},
-    ArgumentRow{"starttls", Need::optional, "protocol"},
-    ArgumentRow{"sha256", Need::optional, "leaf-digest"},
-};
-constexpr std::array kExpirationArguments{
-    ArgumentRow{"domain", Need::required, kDomainForm},
-    ArgumentRow{"apikey", Need::required, "K"},
-    ArgumentRow{"ip", Need::optional, "address"},
-    ArgumentRow{"wait", Need::optional, "seconds"},
-};
-constexpr std::array kDomainsArguments{
-    ArgumentRow{"apikey", Need::required, "K"},
-    ArgumentRow{"after", Need::optional, kDomainForm},
-};
-constexpr std::array kNameArguments{
-    ArgumentRow{"domain", Need::required, kDomainForm},
-    ArgumentRow{"apikey", Need::required, "K"},
-};
-constexpr std::array kAddressesArguments{
-    ArgumentRow{"domain", Need::required, kDomainForm},
-    ArgumentRow{"apikey", Need::required, "K"},
-    ArgumentRow{"after", Need::optional, "address"},
-};
-constexpr std::array kKeyArguments{
-    ArgumentRow{"apikey", Need::required, "K"},
-};
-constexpr std::array kCertificateArguments{
-    ArgumentRow{"der", Need::required, "base64"},
-    ArgumentRow{"apikey", Need::required, "K"},
-};
-constexpr std::array kConfirmArguments{
-    ArgumentRow{"token", Need::required, "T"},
-};
-constexpr std::array kNotifyArguments{
-    ArgumentRow{"apikey", Need::required, "K"},
-    ArgumentRow{"mail", Need::optional, "on|off"},
-    ArgumentRow{"digest", Need::optional, "off|daily|weekly"},
-};
-constexpr std::array kAfterNumberArguments{
-    ArgumentRow{"after", Need::optional, "number"},
-};
-constexpr std::array kAccountArguments{
-    ArgumentRow{"account", Need::required, "number|address"},
-};
-constexpr std::array kKeysArguments{
-    ArgumentRow{"account", Need::required, "number|address"},
-    ArgumentRow{"after", Need::optional, "tag"},
-};
-constexpr std::array kRevokeArguments{
-    ArgumentRow{"key", Need::required, "tag"},
-};
-constexpr std::array kQuotaArguments{
-    ArgumentRow{"account", Need::required, "number|address"},
-    ArgumentRow{"names", Need::required, "count"},
-};
-constexpr std::array kHelpArguments{
-    ArgumentRow{"on", Need::optional, "command"},
-};
+// In the order of Family.
+constexpr std::array<Rows, 7> kFamilies{kKeyRows,   kNameRows, kDaemonRows,        kAccountRows,
+                                        kTokenRows, kMailRows, kAdministrationRows};
 
-constexpr std::array<CommandRow, std::variant_size_v<Request>> kCommands{{
-    {"apikey", {}, "makes a fresh random key", "KEY", "command apikey"},
-    {"claim", kClaimArguments, "puts a key, or a fresh one, under an e-mail address", "[KEY]",
-     "command claim email admin@example.org apikey K"},
-    {"add", kAddArguments, "watches a name from now on; asking twice changes nothing",
-     "id UUID key MD5 domain D", "command add domain mail.example.org:25 starttls smtp apikey K"},
-    {"expiration", kExpirationArguments, "tells whether renewal is due and browsers would accept",
-     "domain D certificate_found B renewal_due B expired_found B trusted B renewal_utc N "
-     "last_scan_utc N next_scan_utc N addresses N problem P [certificate_sha256 H]",
-     "command expiration domain example.org apikey K wait 30"},
-    {"domains", kDomainsArguments, "lists the account's names, a page at a time", "D D ...",
-     "command domains apikey K after example.org"},
-    {"remove", kNameArguments, "stops watching a name", "",
-     "command remove domain example.org apikey K"},
-    {"scan", kNameArguments, "scans a name now", "", "command scan domain example.org apikey K"},
-    {"addresses", kAddressesArguments, "tells the problem of each address, a page at a time",
-     "A P A P ...", "command addresses domain example.org apikey K"},
-    {"check", kNameArguments, "says in one line what a monitoring system wants to hear",
-     "OK|WARNING|CRITICAL|UNKNOWN - D: text | days_left=N;N;0",
-     "command check domain example.org apikey K"},
-    {"ping", {}, "answers", "pong", "command ping"},
-    {"help", kHelpArguments, "lists the commands, or shows how one is used",
-     "C C ... or the usage of one", "command help on add"},
-    {"status",
-     {},
-     "tells how the daemon is doing",
-     "version V uptime_s N accounts N names N endpoints N certificates N connections N "
-     "scans_in_flight N",
-     "command status"},
-    {"user", kKeyArguments, "tells the e-mail address that a key was claimed for", "[address]",
-     "command user apikey K"},
-    {"certificate", kCertificateArguments,
-     "watches each name of a certificate, and expects it to be served there",
-     "id UUID key MD5 names N", "command certificate der MIIB... apikey K"},
-    {"confirm", kConfirmArguments, "does what a token from a mail is for, once", "purpose P",
-     "command confirm token 0123456789abcdef.0123456789abcdef0123456789abcdef"},
-    {"notify", kNotifyArguments, "sets and tells what is mailed to the key's account",
-     "mail on|off digest off|daily|weekly [address]", "command notify apikey K digest weekly"},
-    {"accounts", kAfterNumberArguments, "lists the accounts, a page at a time",
-     "[account N email E state S names N keys N quota N created_utc N]...",
-     "command accounts after 17", Access::administrator},
-    {"keys", kKeysArguments, "lists an account's keys, a page at a time",
-     "[key TAG state S names N created_utc N last_seen_utc N]...",
-     "command keys account admin@example.org", Access::administrator},
-    {"revoke", kRevokeArguments, "makes a key worthless", "",
-     "command revoke key 0123456789abcdef0123456789abcdef", Access::administrator},
-    {"verify", kAccountArguments, "takes an account and its keys for confirmed", "",
-     "command verify account admin@example.org", Access::administrator},
-    {"block", kAccountArguments, "shuts out an account: its keys fail, its names rest", "",
-     "command block account 17", Access::administrator},
-    {"unblock", kAccountArguments, "undoes block", "", "command unblock account 17",
-     Access::administrator},
-    {"quota", kQuotaArguments, "sets how many names each key of an account may watch; 0: as usual",
-     "", "command quota account 17 names 5000", Access::administrator},
-    {"delete", kAccountArguments, "deletes an account with its keys, names and messages", "",
-     "command delete account 17", Access::administrator},
-    {"deadletters", kAfterNumberArguments, "lists messages that could not be delivered",
-     "[id N channel C event E created_utc N]...", "command deadletters after 3",
-     Access::administrator},
-}};
+constexpr std::size_t kRequests = std::variant_size_v<Request>;
+
+constexpr std::array kCommands = [] {
+  std::array<CommandRow, kRequests> all{};
+  auto end = all.begin();
+  for (const Rows& rows : kFamilies) end = std::copy(rows.begin(), rows.end(), end);
+  return all;
+}();
+
+consteval bool each_request_has_one_row() {
+  for (std::size_t request = 0; request < kRequests; ++request) {
+    const auto rows = std::count_if(kCommands.begin(), kCommands.end(),
+                                    [&](const CommandRow& row) { return row.request == request; });
+    if (rows != 1) return false;
+  }
+  return true;
+}
+static_assert(each_request_has_one_row());
+
+// By alternative of Request: where its row is.
+constexpr std::array kRowOf = [] {
+  std::array<std::uint8_t, kRequests> rows{};
+  for (std::size_t i = 0; i < kRequests; ++i) {
+    rows[kCommands[i].request] = static_cast<std::uint8_t>(i);
+  }
+  return rows;
+}();
+
+Error malformed(const CommandRow& row, std::string_view objection, std::string_view key) {
+  std::string detail = "command ";
+  for (const std::string_view part : {row.name, objection, key, std::string_view("; write: ")}) {
+    detail += part;
+  }
+  return {ErrorKind::malformed, detail + command_usage(row), 0};
+}
+
+// Why the keys given are not those of the row.
+Error arity_error(const CommandRow& row, KeySet given) {
+  const KeySet unwanted = given & ~row.takes;
+  if (unwanted != 0) {
+    return malformed(row, " takes no ",
+                     kKeys[static_cast<std::size_t>(std::countr_zero(unwanted))]);
+  }
+  std::string_view arguments = row.arguments;
+  ArgumentForm argument = next_argument(arguments);
+  while (argument.optional || (given & key_bit(argument.key)) != 0) {
+    argument = next_argument(arguments);
+  }
+  return malformed(row, " needs ", argument.key);
+}
 
 // A bar would end the cell.
 void append_escaped(std::string& out, std::string_view text) {
@@ -161,6 +98,13 @@ std::span<const CommandRow> command_table() {
   return kCommands;
 }
 
+std::span<const CommandRow> command_table(Family family) {
+  const auto place = static_cast<std::size_t>(family);
+  std::size_t before = 0;
+  for (std::size_t i = 0; i < place; ++i) before += kFamilies.at(i).size();
+  return command_table().subspan(before, kFamilies.at(place).size());
+}
+
 const CommandRow* find_command(std::string_view lower_case_name) {
   const auto* const row =
       std::find_if(kCommands.begin(), kCommands.end(),
@@ -168,27 +112,38 @@ const CommandRow* find_command(std::string_view lower_case_name) {
   return row == kCommands.end() ? nullptr : row;
 }
 
-std::size_t command_index(const Request& request) {
-  return request.index();
+const CommandRow& command_of(const Request& request) {
+  return kCommands[kRowOf[request.index()]];
 }
 
 std::string command_usage(const CommandRow& row) {
   std::string out = "command ";
   out += row.name;
-  for (const ArgumentRow& argument : row.arguments) {
-    const bool optional = argument.need == Need::optional;
-    out += optional ? " [" : " ";
-    out += argument.key;
-    out += ' ';
-    out += argument.form;
-    if (optional) out += ']';
-  }
+  if (!row.arguments.empty()) out += ' ';
+  out += row.arguments;
   return out;
+}
+
+Result<Request> build_request(const CommandRow& row, const Pairs& pairs, const DomainRules& rules) {
+  static constexpr KeySet kCommand = key_bit(std::size_t{0});
+  const KeySet given = pairs.given() & ~kCommand;
+  if ((given & ~row.takes) != 0 || (row.needs & ~given) != 0) return arity_error(row, given);
+  return row.build(Arguments{pairs, rules});
+}
+
+Result<Request> parse_arguments(const CommandRow& row, std::span<const ArgumentText> arguments,
+                                const DomainRules& rules) {
+  Pairs pairs;
+  for (const ArgumentText& argument : arguments) {
+    const auto stored = pairs.put(argument.key, argument.value);
+    if (!stored) return stored.error();
+  }
+  return build_request(row, pairs, rules);
 }
 
 std::string commands_markdown() {
   std::string out = "| request | what it does | data line |\n| --- | --- | --- |\n";
-  for (const CommandRow& row : kCommands) {
+  for (const CommandRow& row : command_table()) {
     out += "| `";
     append_escaped(out, command_usage(row));
     out += "` | ";

@@ -1,62 +1,42 @@
-// Two questions about a request that every wire asks, each answered by its type.
+// What every wire asks about a request: two answers are in its row of the command table, the third
+// is a member of the request.
 #include "protocol/request.hpp"
-
-#include <fmt/format.h>
-
-#include <array>
-#include <type_traits>
 
 #include "protocol/command_table.hpp"
 
 namespace certline {
 namespace {
 
-template <class T, class... Kinds>
-constexpr bool kIsOneOf = (std::is_same_v<T, Kinds> || ...);
-
-template <class T>
-constexpr bool kWrites = kIsOneOf<T, ClaimKey, AddDomain, RemoveDomain, ScanDomain, AddCertificate,
-                                  ConfirmToken, SetNotify, RevokeKey, VerifyAccount, BlockAccount,
-                                  UnblockAccount, SetQuota, DeleteAccount>;
-
-template <class T>
-concept Keyed = requires(const T& request) {
-  { request.key } -> std::convertible_to<const ApiKey&>;
-};
+const ApiKey* api_key(const ApiKey& key) {
+  return &key;
+}
+const ApiKey* api_key(const std::optional<ApiKey>& key) {
+  return key ? &*key : nullptr;
+}
+const ApiKey* api_key(const KeyTag&) {
+  return nullptr;
+}
 
 }  // namespace
 
 bool is_write(const Request& request) {
-  return std::visit([](const auto& r) { return kWrites<std::decay_t<decltype(r)>>; }, request);
+  return command_of(request).kind == Kind::write;
 }
 
 bool needs_administrator(const Request& request) {
-  return command_table()[command_index(request)].access == Access::administrator;
+  return command_of(request).access == Access::administrator;
 }
 
 const ApiKey* key_of(const Request& request) {
   return std::visit(
-      [](const auto& r) -> const ApiKey* {
-        if constexpr (Keyed<std::decay_t<decltype(r)>>) {
-          return &r.key;
-        } else if constexpr (std::is_same_v<std::decay_t<decltype(r)>, ClaimKey>) {
-          return r.key ? &*r.key : nullptr;
+      [](const auto& asked) -> const ApiKey* {
+        if constexpr (requires { asked.key; }) {
+          return api_key(asked.key);
         } else {
           return nullptr;
         }
       },
       request);
-}
-
-std::string_view check_state_name(CheckState state) {
-  static constexpr std::array<std::string_view, 4> kNames{"OK", "WARNING", "CRITICAL", "UNKNOWN"};
-  return kNames.at(static_cast<std::size_t>(state));
-}
-
-std::string check_line(const CheckResult& result) {
-  return fmt::format("{} - {}: {} | days_left={};{};0", check_state_name(result.state),
-                     result.domain, result.text,
-                     result.days_left ? std::to_string(*result.days_left) : "U", result.due_days);
 }
 
 }  // namespace certline

@@ -138,7 +138,7 @@ void LineConnection::log_request(const Request& request, const ApiKey* key) {
   if (!host_.log.enabled(runtime::LogLevel::debug)) return;
   host_.log.write(runtime::LogLevel::debug, "request",
                   {{"source", caller_.source.to_string()},
-                   {"command", command_table()[command_index(request)].name},
+                   {"command", command_of(request).name},
                    {"key", key == nullptr ? "-" : runtime::key_tag(pki::sha256(key->text()))}});
 }
 

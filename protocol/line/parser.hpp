@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "protocol/arguments.hpp"
+#include "protocol/command_table.hpp"
 
 namespace certline::line {
 

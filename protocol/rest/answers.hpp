@@ -19,7 +19,13 @@ struct RestParts {
 std::variant<RestCall, HttpResponse> build_call(std::size_t row, const HttpRequest& request,
                                                 const RestParts& parts, const DomainRules& rules);
 
-TokenPurpose purpose_of(const RestRow& page);  // by its path
+// What stands on the page behind a link, and the summary of what its button does.
+struct PageText {
+  TokenPurpose purpose;
+  std::string_view path;  // "/confirm/{token}"
+  std::string_view title, question, button, outcome, summary;
+};
+std::span<const PageText> page_texts();
 
 // The body that a route says an error with, and its status.
 HttpResponse error_response(const RestRow& row, const RestCall& call, const Error& error);

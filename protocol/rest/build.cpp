@@ -2,8 +2,8 @@
 // parsed where those of a line are, in parse_arguments(), so that both wires take the same.
 #include <algorithm>
 
-#include "protocol/arguments.hpp"
 #include "protocol/base64.hpp"
+#include "protocol/command_table.hpp"
 #include "protocol/rest/answers.hpp"
 #include "protocol/rest/input.hpp"
 #include "protocol/rest/routes.hpp"
@@ -81,10 +81,7 @@ std::string the(std::string_view name) {
 class Builder {
  public:
   Builder(std::size_t index, const HttpRequest& http, const DomainRules& rules)
-      : row_(rest_table()[index]),
-        command_(*find_command(row_.command)),
-        http_(http),
-        rules_(rules) {
+      : row_(rest_table()[index]), command_(*row_.command), http_(http), rules_(rules) {
     call_.route = index;
   }
 
@@ -150,8 +147,7 @@ void Builder::gather(const Input& input, std::string_view parameter) {
     }
     const InputField* given = input.find(field);
     if (given == nullptr) {
-      if (field.need == Need::required)
-        errors_.push_back({field.name, the(field.name) + " field is required."});
+      if (!field.optional) errors_.push_back({field.name, the(field.name) + " field is required."});
     } else if (given->kind != InputField::Kind::text) {
       errors_.push_back({field.name, the(field.name) + " must be a string."});
     } else {
@@ -197,7 +193,7 @@ Parsed Builder::build_page(std::string_view token) {
   const ArgumentText argument{"token", token};
   auto request = parse_arguments(command_, {&argument, 1}, rules_);
   if (!request) return token_error(404, request.error().detail);
-  std::get<ConfirmToken>(*request).purpose = purpose_of(row_);
+  std::get<ConfirmToken>(*request).purpose = row_.purpose;
   call_.request = std::move(*request);
   return std::move(call_);
 }

@@ -132,7 +132,7 @@ void write_parameters(JsonWriter& json, const RestRow& row) {
     const FieldForm& form = form_of(field.name);
     json.object().text("name", field.name);
     json.text("in", field.place == RestPlace::path ? "path" : "query");
-    json.boolean("required", field.need == Need::required);
+    json.boolean("required", !field.optional);
     json.text("description", form.description).key("schema").raw(form.schema).end_object();
   }
   json.end_array();
@@ -151,7 +151,7 @@ void write_body_schema(JsonWriter& json, const RestRow& row) {
   }
   json.end_object().key("required").array();
   for (const RestField& field : row.fields) {
-    if (field.place == RestPlace::input && field.need == Need::required) json.text(field.name);
+    if (field.place == RestPlace::input && !field.optional) json.text(field.name);
   }
   json.end_array().end_object();
 }
@@ -239,9 +239,9 @@ void write_security(JsonWriter& json, const RestRow& row) {
 void write_operation(JsonWriter& json, std::size_t index) {
   const RestRow& row = rest_table()[index];
   json.key(ascii_lower(method_name(row.method))).object();
-  json.text("operationId", operation_id(row)).text("summary", summary_of(row));
-  if (!row.command.empty()) {
-    const std::string usage = command_usage(*find_command(row.command));
+  json.text("operationId", operation_id(row)).text("summary", row.summary);
+  if (row.command != nullptr) {
+    const std::string usage = command_usage(*row.command);
     json.text("description", "The same as the line `" + usage + "`.");
   }
   write_parameters(json, row);

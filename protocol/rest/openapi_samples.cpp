@@ -96,53 +96,48 @@ StatusReport sample_status() {
           .scans_in_flight = 1};
 }
 
-// What a command's route answers when all goes well.
-std::vector<ReplyBody> replies_of(std::string_view command) {
+// What routes answer when all goes well. A kind of reply that has no members worth showing needs
+// none.
+std::vector<ReplyBody> sample_replies() {
   const std::string id(kSampleId), key(kSampleKey);
-  const std::pair<std::string_view, std::vector<ReplyBody>> rows[] = {
-      {"status", {sample_status()}},
-      {"claim", {Claimed{true, false, "admin@example.org", key}, Claimed{}}},
-      {"user", {UserName{"admin@example.org"}, UserName{}}},
-      {"certificate", {CertificateAdded{id, "da70d5e4864f57e910e66bd21c685b26", 2}}},
-      {"add", {Added{id, "690151a98783df712e28eed9d440d55b", "fish.example.org"}}},
-      {"expiration", {sample_report()}},
-      {"domains", {DomainPage{{"fish.example.org", "mail.example.org:25"}, false}}},
-      {"remove", {Removed{}}},
-      {"scan", {ScanStarted{}}},
-      {"addresses",
-       {AddressPage{{{sample_address(true).ip, "expired"}, {sample_address(false).ip, "none"}},
-                    false}}},
-      {"check",
-       {CheckResult{"fish.example.org", CheckState::warning, 5, 28, "none",
-                    "renewal is due, 5 days left"},
-        CheckResult{"fish.example.org", CheckState::unknown, {}, 28, "timeout", "timeout"}}},
-      {"notify", {NotifyState{"admin@example.org", true, Digest::weekly}, NotifyState{}}},
-      {"confirm", {Confirmed{}}},
+  return {
+      sample_status(),
+      Claimed{true, false, "admin@example.org", key},
+      Claimed{},
+      UserName{"admin@example.org"},
+      UserName{},
+      CertificateAdded{id, "da70d5e4864f57e910e66bd21c685b26", 2},
+      Added{id, "690151a98783df712e28eed9d440d55b", "fish.example.org"},
+      sample_report(),
+      DomainPage{{"fish.example.org", "mail.example.org:25"}, false},
+      AddressPage{{{sample_address(true).ip, "expired"}, {sample_address(false).ip, "none"}},
+                  false},
+      CheckResult{"fish.example.org", CheckState::warning, 5, 28, "none",
+                  "renewal is due, 5 days left"},
+      CheckResult{"fish.example.org", CheckState::unknown, {}, 28, "timeout", "timeout"},
+      NotifyState{"admin@example.org", true, Digest::weekly},
+      NotifyState{},
   };
-  for (const auto& [name, replies] : rows) {
-    if (name == command) return replies;
-  }
-  return {};
 }
 
-// The errors of a command besides those that each one with a key may get.
-std::vector<ErrorKind> errors_of(std::string_view command) {
-  using enum ErrorKind;
-  const std::pair<std::string_view, std::vector<ErrorKind>> rows[] = {
-      {"claim", {registration_closed, too_many, conflict}},
-      {"certificate", {conflict, too_many, store_full}},
-      {"add", {invalid_value, too_many, store_full}},
-      {"expiration", {not_registered, invalid_value}},
-      {"remove", {not_registered, invalid_value}},
-      {"scan", {not_registered, invalid_value}},
-      {"addresses", {not_registered, invalid_value}},
-      {"check", {not_registered, invalid_value}},
-      {"confirm", {not_registered}},
-  };
-  for (const auto& [name, kinds] : rows) {
-    if (name == command) return kinds;
+// A reply of that alternative without a value in it.
+template <std::size_t... Alternatives>
+ReplyBody empty_reply(std::size_t alternative, std::index_sequence<Alternatives...>) {
+  ReplyBody reply;
+  ((Alternatives == alternative ? void(reply.emplace<Alternatives>()) : void()), ...);
+  return reply;
+}
+
+std::vector<ReplyBody> replies_of(const CommandRow& command) {
+  std::vector<ReplyBody> all = sample_replies(), replies;
+  for (auto& reply : all) {
+    if (reply.index() == command.reply) replies.push_back(std::move(reply));
   }
-  return {};
+  if (replies.empty()) {
+    replies.push_back(
+        empty_reply(command.reply, std::make_index_sequence<std::variant_size_v<ReplyBody>>()));
+  }
+  return replies;
 }
 
 std::string_view words_for(ErrorKind kind) {
@@ -206,7 +201,7 @@ std::string sample_body(const RestRow& row) {
 std::vector<HttpResponse> sample_successes(std::size_t index) {
   const RestRow& row = rest_table()[index];
   std::vector<HttpResponse> samples;
-  if (row.command.empty()) {
+  if (row.command == nullptr) {
     HttpRequest request;
     const std::string target = sample_target(row);
     request.target = target;
@@ -214,8 +209,8 @@ std::vector<HttpResponse> sample_successes(std::size_t index) {
     return {std::get<HttpResponse>(parse_rest(request, DomainRules{}))};
   }
   const RestCall call = sample_call(index);
-  const bool claim_get = row.command == "claim" && row.method == HttpMethod::get;
-  for (const ReplyBody& reply : replies_of(row.command)) {
+  const bool claim_get = row.command->name == "claim" && row.method == HttpMethod::get;
+  for (const ReplyBody& reply : replies_of(*row.command)) {
     samples.push_back(render_rest(call, reply));
     if (claim_get) break;  // its key is always a new one
   }
@@ -224,7 +219,7 @@ std::vector<HttpResponse> sample_successes(std::size_t index) {
 
 std::vector<HttpResponse> sample_errors(std::size_t index) {
   const RestRow& row = rest_table()[index];
-  if (row.command.empty()) return {};
+  if (row.command == nullptr) return {};
   const RestCall call = sample_call(index);
   std::vector<HttpResponse> samples;
   if (row.errors == RestErrors::page)
@@ -240,8 +235,9 @@ std::vector<HttpResponse> sample_errors(std::size_t index) {
       samples.push_back(invalid_fields({&missing, 1}));
     }
   }
-  if (row.command == "certificate") samples.push_back(status_word(406, "single-cert-expected"));
-  std::vector<ErrorKind> kinds = errors_of(row.command);
+  if (row.command->name == "certificate")
+    samples.push_back(status_word(406, "single-cert-expected"));
+  std::vector<ErrorKind> kinds(row.command->errors.begin(), row.command->errors.end());
   if (row.keyed) kinds.push_back(ErrorKind::key_unknown);
   kinds.insert(kinds.end(), {ErrorKind::internal, ErrorKind::unavailable});
   for (const ErrorKind kind : kinds) {

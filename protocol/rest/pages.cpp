@@ -11,32 +11,30 @@
 namespace certline::rest {
 namespace {
 
-struct PageText {
-  TokenPurpose purpose;
-  std::string_view title, question, button, outcome;
-};
-
 constexpr std::array kPages{
     PageText{
-        TokenPurpose::confirm, "Confirm this e-mail address",
+        TokenPurpose::confirm, "/confirm/{token}", "Confirm this e-mail address",
         "Confirming lets the API key that was claimed for your address see and change the names "
         "that are watched for it, and has their certificates watched from now on.",
-        "Confirm", "Your address and the API key are confirmed."},
+        "Confirm", "Your address and the API key are confirmed.",
+        "confirms an e-mail address and the key claimed for it"},
     PageText{
-        TokenPurpose::revoke, "Revoke this API key",
+        TokenPurpose::revoke, "/revoke/{token}", "Revoke this API key",
         "The API key that was claimed for your address will be refused from now on. This cannot "
         "be undone.",
-        "Revoke", "The API key is revoked."},
-    PageText{TokenPurpose::block_keys, "Block new API keys",
+        "Revoke", "The API key is revoked.", "makes the key worthless that was claimed"},
+    PageText{TokenPurpose::block_keys, "/block-keys/{token}", "Block new API keys",
              "Nobody will be able to claim further API keys for your address. Keys that are in use "
              "go on working.",
-             "Block new keys", "No further API keys can be claimed for your address."},
-    PageText{TokenPurpose::block_account, "Block this account",
+             "Block new keys", "No further API keys can be claimed for your address.",
+             "refuses further keys that nobody asked for"},
+    PageText{TokenPurpose::block_account, "/block-account/{token}", "Block this account",
              "All API keys of your address will be refused, and its names no longer be watched.",
-             "Block the account", "The account and all its API keys are blocked."},
-    PageText{TokenPurpose::unsubscribe, "Unsubscribe",
+             "Block the account", "The account and all its API keys are blocked.",
+             "shuts out the account and its keys"},
+    PageText{TokenPurpose::unsubscribe, "/unsubscribe/{token}", "Unsubscribe",
              "No more mail about certificates will be sent to your address.", "Unsubscribe",
-             "No more mail will be sent to your address."},
+             "No more mail will be sent to your address.", "ends mail to the address (RFC 8058)"},
 };
 
 const PageText& text_of(TokenPurpose purpose) {
@@ -85,13 +83,8 @@ HttpResponse page(int status, std::string_view title, std::string_view text,
 
 }  // namespace
 
-TokenPurpose purpose_of(const RestRow& row) {
-  return std::find_if(
-             kPages.begin(), kPages.end(),
-             [&](const PageText& page) {
-               return row.path.substr(1).starts_with(std::string(purpose_name(page.purpose)) + '/');
-             })
-      ->purpose;
+std::span<const PageText> page_texts() {
+  return kPages;
 }
 
 HttpResponse token_question(TokenPurpose purpose) {

@@ -109,7 +109,7 @@ HttpResponse answered_here(const RestRow& row, std::string_view parameter) {
   }
   if (row.errors == RestErrors::page) {
     const auto token = Token::parse(parameter);
-    return token ? token_question(purpose_of(row)) : token_error(404, token.error().detail);
+    return token ? token_question(row.purpose) : token_error(404, token.error().detail);
   }
   return row.path == kVersionedPath ? docs_answer(200, {}) : status_word(200, "success");
 }
@@ -137,7 +137,7 @@ std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,
   if (index) return docs_answer(200, {});
   if (route.row == kNoRow) return without_row(request.method, route, path);
   const RestRow& row = rest_table()[route.row];
-  if (row.command.empty()) return answered_here(row, route.parameter);
+  if (row.command == nullptr) return answered_here(row, route.parameter);
   return build_call(route.row, request, {query, route.parameter}, rules);
 }
 

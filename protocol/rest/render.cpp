@@ -124,14 +124,14 @@ HttpResponse render_rest(const RestCall& call, const Reply& reply) {
   if (!reply) {
     response = error_response(row, call, reply.error());
   } else if (row.errors == RestErrors::page) {
-    response = token_outcome(purpose_of(row));
+    response = token_outcome(row.purpose);
   } else {
     JsonWriter json(response.body);
     json.object();
     std::visit(Members{json, call}, *reply);
     json.end_object();
   }
-  response.secret = row.command != "status";
+  response.secret = row.command->name != "status";
   return response;
 }
 

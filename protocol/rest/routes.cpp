@@ -1,112 +1,98 @@
-// The routes themselves. Whatever lists them (routing, the OpenAPI document, REST.md) reads it from
-// here, and what a route does from its command's row.
+// The table of the routes, made from the commands' rows, the API's own two routes and the pages.
+// Routing, the OpenAPI document and REST.md's list read it from here; parse.cpp is next on the way.
+#include "protocol/rest/routes.hpp"
+
+#include <algorithm>
 #include <array>
 
-#include "protocol/rest/routes.hpp"
+#include "protocol/rest/answers.hpp"
 
 namespace certline::rest {
 namespace {
 
-using enum HttpMethod;
-using Place = RestPlace;
+// The order of the documents. After the first family come the API's own routes, at the end the
+// pages.
+constexpr std::array kOrder{Family::daemon, Family::keys,   Family::account,       Family::names,
+                            Family::mail,   Family::tokens, Family::administration};
 
-constexpr std::array kEmailInPath{
-    RestField{"email", "email", Place::path, Need::required},
+// Fields that are called otherwise than the command's argument.
+struct Renamed {
+  std::string_view field, argument;
 };
-constexpr std::array kClaimFields{
-    RestField{"email", "email", Place::input, Need::required},
-    RestField{"api_key", "apikey", Place::input, Need::required},
-};
-constexpr std::array kCertificateFields{
-    RestField{"certificate", "der", Place::input, Need::required},
-};
-constexpr std::array kAddFields{
-    RestField{"domain", "domain", Place::input, Need::required},
-    RestField{"starttls", "starttls", Place::input, Need::optional},
-    RestField{"sha256", "sha256", Place::input, Need::optional},
-};
-constexpr std::array kExpirationFields{
-    RestField{"domain", "domain", Place::path, Need::required},
-    RestField{"ip", "ip", Place::query, Need::optional},
-    RestField{"request_id", "", Place::query, Need::optional},
-    RestField{"wait", "wait", Place::query, Need::optional},
-};
-constexpr std::array kAfter{
-    RestField{"after", "after", Place::query, Need::optional},
-};
-constexpr std::array kDomainInPath{
-    RestField{"domain", "domain", Place::path, Need::required},
-};
-constexpr std::array kAddressesFields{
-    RestField{"domain", "domain", Place::path, Need::required},
-    RestField{"after", "after", Place::query, Need::optional},
-};
-constexpr std::array kDomainInput{
-    RestField{"domain", "domain", Place::input, Need::required},
-};
-constexpr std::array kNotifyFields{
-    RestField{"mail", "mail", Place::input, Need::optional},
-    RestField{"digest", "digest", Place::input, Need::optional},
-};
-constexpr std::array kTokenInput{
-    RestField{"token", "token", Place::input, Need::required},
-};
-constexpr std::array kTokenInPath{
-    RestField{"token", "token", Place::path, Need::required},
-};
+constexpr std::array kRenamed{Renamed{"api_key", "apikey"}, Renamed{"certificate", "der"},
+                              Renamed{"request_id", ""}};
 
-constexpr std::string_view kPageSummary = "a page with a button that posts to the same address";
-
-constexpr RestRow page(std::string_view path) {
-  return {get, path, "", kPageSummary, RestErrors::page, kTokenInPath};
-}
-constexpr RestRow act(std::string_view path, std::string_view summary) {
-  return {post, path, "confirm", summary, RestErrors::page, kTokenInPath};
+RestField field_of(std::string_view name, RestPlace place) {
+  const bool optional = name.ends_with('?');
+  if (optional) name.remove_suffix(1);
+  const auto* const renamed = std::find_if(kRenamed.begin(), kRenamed.end(),
+                                           [&](const Renamed& row) { return row.field == name; });
+  return {name, renamed == kRenamed.end() ? name : renamed->argument, place, optional};
 }
 
-constexpr std::array kRoutes{
-    RestRow{get, "/api/ping", "", "answers"},
-    RestRow{get, "/api/status", "status"},
-    RestRow{get, "/api/openapi.json", "", "this API as an OpenAPI 3.1 document"},
-    RestRow{get, "/api/v1.0/", "", "tells where the documentation is; any method"},
-    RestRow{get, "/api/v1.0/access/claim/{email}", "claim",
-            "makes a key and puts it under an e-mail address", RestErrors::claim, kEmailInPath},
-    RestRow{post, "/api/v1.0/access/claim", "claim",
-            "puts the client's key under an e-mail address", RestErrors::claim, kClaimFields},
-    RestRow{get, "/api/v1.0/user", "user", "", RestErrors::plain, {}, true},
-    RestRow{post, "/api/v1.0/certificate/add", "certificate", "", RestErrors::certificate,
-            kCertificateFields, true},
-    RestRow{post, "/api/v1.0/servers/add", "add", "", RestErrors::add, kAddFields, true},
-    RestRow{get, "/api/v1.0/servers/expiration/{domain}", "expiration", "", RestErrors::expiration,
-            kExpirationFields, true},
-    RestRow{get, "/api/v1.0/servers", "domains", "", RestErrors::plain, kAfter, true},
-    RestRow{del, "/api/v1.0/servers/{domain}", "remove", "", RestErrors::expiration, kDomainInPath,
-            true},
-    RestRow{post, "/api/v1.0/servers/scan", "scan", "", RestErrors::expiration, kDomainInput, true},
-    RestRow{get, "/api/v1.0/servers/addresses/{domain}", "addresses", "", RestErrors::expiration,
-            kAddressesFields, true},
-    RestRow{get, "/api/v1.0/servers/check/{domain}", "check", "", RestErrors::expiration,
-            kDomainInPath, true},
-    RestRow{get,
-            "/api/v1.0/notify",
-            "notify",
-            "tells what is mailed to the key's account",
-            RestErrors::plain,
-            {},
-            true},
-    RestRow{post, "/api/v1.0/notify", "notify", "", RestErrors::plain, kNotifyFields, true},
-    RestRow{post, "/api/v1.0/confirm", "confirm", "", RestErrors::plain, kTokenInput},
-    page("/confirm/{token}"),
-    act("/confirm/{token}", "confirms an e-mail address and the key claimed for it"),
-    page("/revoke/{token}"),
-    act("/revoke/{token}", "makes the key worthless that was claimed"),
-    page("/block-keys/{token}"),
-    act("/block-keys/{token}", "refuses further keys that nobody asked for"),
-    page("/block-account/{token}"),
-    act("/block-account/{token}", "shuts out the account and its keys"),
-    page("/unsubscribe/{token}"),
-    act("/unsubscribe/{token}", "ends mail to the address (RFC 8058)"),
-};
+// The one in the path, then the others in the row's order.
+std::vector<RestField> fields_of(HttpMethod method, std::string_view path,
+                                 std::string_view others) {
+  std::vector<RestField> fields;
+  if (const std::size_t brace = path.find('{'); brace != path.npos) {
+    fields.push_back(field_of(path.substr(brace + 1, path.find('}') - brace - 1), RestPlace::path));
+  }
+  const bool has_body = method == HttpMethod::post;
+  while (!others.empty()) {
+    const std::size_t end = std::min(others.find(' '), others.size());
+    fields.push_back(
+        field_of(others.substr(0, end), has_body ? RestPlace::input : RestPlace::query));
+    others.remove_prefix(std::min(end + 1, others.size()));
+  }
+  return fields;
+}
+
+RestRow rest_row(const CommandRow& command, const RouteRow& route) {
+  return {.method = route.method,
+          .path = route.path,
+          .command = route.immediate ? nullptr : &command,
+          .summary = route.summary.empty() ? command.summary : route.summary,
+          .errors = route.errors,
+          .fields = fields_of(route.method, route.path, route.fields),
+          .keyed = (command.needs & key_bit(static_cast<std::size_t>(Key::apikey))) != 0};
+}
+
+void append_pages(std::vector<RestRow>& table) {
+  const CommandRow* const confirm = find_command("confirm");
+  for (const PageText& page : page_texts()) {
+    RestRow row{.method = HttpMethod::get,
+                .path = page.path,
+                .summary = "a page with a button that posts to the same address",
+                .errors = RestErrors::page,
+                .fields = fields_of(HttpMethod::get, page.path, {}),
+                .purpose = page.purpose};
+    table.push_back(row);
+    row.method = HttpMethod::post;
+    row.command = confirm;
+    row.summary = page.summary;
+    table.push_back(std::move(row));
+  }
+}
+
+std::vector<RestRow> make_table() {
+  std::vector<RestRow> table;
+  for (const Family family : kOrder) {
+    for (const CommandRow& command : command_table(family)) {
+      for (const RouteRow& route : command.routes) {
+        if (!route.path.empty()) table.push_back(rest_row(command, route));
+      }
+    }
+    if (family != kOrder.front()) continue;
+    table.push_back({.method = HttpMethod::get,
+                     .path = kDocsPath,
+                     .summary = "this API as an OpenAPI 3.1 document"});
+    table.push_back({.method = HttpMethod::get,
+                     .path = kVersionedPath,
+                     .summary = "tells where the documentation is; any method"});
+  }
+  append_pages(table);
+  return table;
+}
 
 void append_fields(std::string& out, const RestRow& row) {
   bool first = true;
@@ -114,7 +100,7 @@ void append_fields(std::string& out, const RestRow& row) {
     if (field.place == RestPlace::path) continue;
     out += first ? "`" : ", `";
     out += field.name;
-    out += field.need == Need::optional ? "`?" : "`";
+    out += field.optional ? "`?" : "`";
     first = false;
   }
   if (first) out += "none";
@@ -123,17 +109,14 @@ void append_fields(std::string& out, const RestRow& row) {
 }  // namespace
 
 std::span<const RestRow> rest_table() {
-  return kRoutes;
-}
-
-std::string_view summary_of(const RestRow& row) {
-  return row.summary.empty() ? find_command(row.command)->summary : row.summary;
+  static const std::vector<RestRow> table = make_table();
+  return table;
 }
 
 std::string routes_markdown() {
   std::string out =
       "| route | fields | key | what it does | command |\n| --- | --- | --- | --- | --- |\n";
-  for (const RestRow& row : kRoutes) {
+  for (const RestRow& row : rest_table()) {
     out += "| `";
     out += method_name(row.method);
     out += ' ';
@@ -141,13 +124,13 @@ std::string routes_markdown() {
     out += "` | ";
     append_fields(out, row);
     out += row.keyed ? " | yes | " : " | no | ";
-    out += summary_of(row);
-    if (row.command.empty()) {
+    out += row.summary;
+    if (row.command == nullptr) {
       out += " | none |\n";
       continue;
     }
     out += " | `";
-    out += row.command;
+    out += row.command->name;
     out += "` |\n";
   }
   return out;

@@ -46,10 +46,6 @@ struct RestCall {
   bool has_request_id = false;
 };
 
-// How a route says an error: which of the documented bodies. `plain` is of the routes under
-// /api/v1.0 without bodies of their own; a `page` is HTML.
-enum class RestErrors : std::uint8_t { problem, plain, claim, add, expiration, certificate, page };
-
 // Where a field stands. `input` is the query or the body; the body goes first.
 enum class RestPlace : std::uint8_t { path, query, input };
 
@@ -57,20 +53,21 @@ struct RestField {
   std::string_view name;      // "certificate"
   std::string_view argument;  // the command's: "der"; empty: the route's own
   RestPlace place = RestPlace::input;
-  Need need = Need::required;
+  bool optional = false;
 };
 
+// A route of a command's row, of the API itself, or of a page.
 struct RestRow {
-  HttpMethod method;         // get stands for head, too
-  std::string_view path;     // "/api/v1.0/servers/expiration/{domain}"
-  std::string_view command;  // its row in command_table(); empty: answered here (ping, openapi ...)
-  std::string_view summary = {};  // where it isn't the command's
+  HttpMethod method;                    // get stands for head, too
+  std::string_view path;                // "/api/v1.0/servers/expiration/{domain}"
+  const CommandRow* command = nullptr;  // null: answered here (ping, openapi ...)
+  std::string_view summary;
   RestErrors errors = RestErrors::problem;
-  std::span<const RestField> fields = {};  // besides the key
-  bool keyed = false;                      // needs a key: query, body, Bearer or Basic password
+  std::vector<RestField> fields = {};  // besides the key
+  bool keyed = false;                  // needs a key: query, body, Bearer or Basic password
+  TokenPurpose purpose = {};           // of a page
 };
 std::span<const RestRow> rest_table();
-std::string_view summary_of(const RestRow& row);
 
 // Something to execute, or an answer at once (not found, malformed, a page, the API's description).
 std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,

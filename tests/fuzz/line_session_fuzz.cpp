@@ -31,7 +31,7 @@ Reply answer(const Request& request) {
     return ReplyBody{report};
   }
   if (const auto* help = std::get_if<Help>(&request)) return ReplyBody{HelpText{help->on}};
-  return Error{ErrorKind::unavailable, std::to_string(command_index(request)), 0};
+  return Error{ErrorKind::unavailable, std::string(command_of(request).name), 0};
 }
 
 // The bytes of one connection whose input is cut into pieces of `step` bytes (0: not cut).

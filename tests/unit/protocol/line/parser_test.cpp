@@ -271,7 +271,7 @@ TEST_CASE("the table: names, indices, writes and keys fit the requests") {
     INFO(rows[i].line);
     const auto request = parse(rows[i].line);
     REQUIRE(request);
-    CHECK(command_index(*request) == i);
+    CHECK(&command_of(*request) == &command_table()[i]);
     CHECK(is_write(*request) == rows[i].writes);
     CHECK(needs_administrator(*request) == rows[i].administrates);
     const CommandRow& row = command_table()[i];
@@ -316,7 +316,7 @@ TEST_CASE("the examples of the table are requests once K is a key") {
     INFO(line);
     const auto request = parse(line);
     REQUIRE(request);
-    CHECK(&command_table()[command_index(*request)] == &row);
+    CHECK(&command_of(*request) == &row);
   }
 }
 

@@ -36,7 +36,7 @@ TEST_CASE("the OpenAPI document has each row of the table, and nothing else") {
     const json::value& operation =
         document.at("paths").at(row.path).at(lower(method_name(row.method)));
     ids.insert(std::string(operation.at("operationId").as_string()));
-    CHECK(operation.at("summary").as_string() == summary_of(row));
+    CHECK(operation.at("summary").as_string() == row.summary);
     CHECK(operation.at("responses").as_object().contains("200"));
     CHECK(operation.at("security").as_array().empty() == !row.keyed);
     std::size_t parameters = 0, inputs = 0;
@@ -47,9 +47,9 @@ TEST_CASE("the OpenAPI document has each row of the table, and nothing else") {
     CHECK((members.contains("parameters") ? members.at("parameters").as_array().size() : 0) ==
           parameters);
     CHECK(members.contains("requestBody") == (inputs > 0));
-    if (!row.command.empty()) {
+    if (row.command != nullptr) {
       CHECK_THAT(std::string(operation.at("description").as_string()),
-                 Catch::Contains(command_usage(*find_command(row.command))));
+                 Catch::Contains(command_usage(*row.command)));
     }
   }
   CHECK(ids.size() == rest_table().size());
@@ -61,9 +61,8 @@ TEST_CASE("the server serves the document") {
 
 TEST_CASE("every command that everyone may use has a route, but for the two that need none") {
   for (const CommandRow& command : command_table()) {
-    const bool routed =
-        std::any_of(rest_table().begin(), rest_table().end(),
-                    [&](const RestRow& row) { return row.command == command.name; });
+    const bool routed = std::any_of(rest_table().begin(), rest_table().end(),
+                                    [&](const RestRow& row) { return row.command == &command; });
     const bool expected = command.access == Access::everyone && command.name != "apikey" &&
                           command.name != "help" && command.name != "ping";
     INFO(command.name);

@@ -18,17 +18,29 @@ finish() {
 }
 
 # shellcheck disable=SC2317 # called by the trap
-end_groups() {
-  local group patience=100  # tenths of a second, then SIGKILL
-  trap '' HUP INT TERM
-  for group in "${groups[@]}"; do
-    kill -- "-$group" 2>/dev/null || continue
-    while kill -0 -- "-$group" 2>/dev/null && [ $((patience -= 1)) -gt 0 ]; do
-      read -rt 0.1 <> <(:) || :
+{
+  # Whether a process of the group is there, apart from those that ended and wait to be noticed.
+  lives() {
+    local file line
+    for file in /proc/[0-9]*/stat; do
+      { read -r line <"$file"; } 2>/dev/null || continue
+      [[ ! ${line##*) } =~ ^[^Z]\ [0-9]+\ $1\  ]] || return 0  # state, parent, group
     done
-    kill -KILL -- "-$group" 2>/dev/null || :
-  done
-  wait 2>/dev/null || :
+    return 1
+  }
+
+  end_groups() {
+    local group patience=100  # tenths of a second, then SIGKILL
+    trap '' HUP INT TERM
+    for group in "${groups[@]}"; do
+      kill -- "-$group" 2>/dev/null || continue
+      while lives "$group" && [ $((patience -= 1)) -gt 0 ]; do
+        read -rt 0.1 <> <(:) || :
+      done
+      kill -KILL -- "-$group" 2>/dev/null || :
+    done
+    wait 2>/dev/null || :
+  }
 }
 trap end_groups EXIT
 trap 'exit 129' HUP

@@ -18,6 +18,14 @@ def config(authority, resolver):
                                       "timeout_ms = 3000\n")
 
 
+def added(line, name):
+    """What the first scan saw."""
+    which = f"domain {name} apikey {KEY}"
+    _, reply = line.requests(f"command add {which}", f"command expiration {which} wait 30")
+    equal(reply.code, 200, f"expiration of {name}: {reply}")
+    return reply.pairs
+
+
 def ask(line, name, more=""):
     reply = line.request(f"command expiration domain {name} apikey {KEY}{more}")
     equal(reply.code, 200, f"expiration of {name}{more}: {reply}")
@@ -33,8 +41,7 @@ def two_addresses(directory):
             dnsmasq([(NAME, "127.0.0.1"), (NAME, "::1")]) as resolver, \
             Daemon(directory, config(authority, resolver)) as daemon, daemon.line() as line:
         name = f"{NAME}:{port}"
-        line.request(f"command add domain {name} apikey {KEY}")
-        both = ask(line, name, " wait 30")
+        both = added(line, name)
         four, six = ask(line, name, " ip 127.0.0.1"), ask(line, name, " ip ::1")
         equal(both["addresses"], "2", f"addresses of {both}")
         equal(four["certificate_sha256"], fresh.sha256, "the leaf on IPv4")
@@ -56,8 +63,7 @@ def one_address_dead(directory):
             dnsmasq([(NAME, "127.0.0.1"), (NAME, "::1")]) as resolver, \
             Daemon(directory, config(authority, resolver)) as daemon, daemon.line() as line:
         name = f"{NAME}:{server.port}"
-        line.request(f"command add domain {name} apikey {KEY}")
-        both = ask(line, name, " wait 30")
+        both = added(line, name)
         got = [both[key] for key in ("addresses", "certificate_found", "renewal_utc", "problem")]
         equal(got, ["2", "true", str(certificate.not_after), "refused"], "the roll-up")
         four, six = ask(line, name, " ip 127.0.0.1"), ask(line, name, " ip ::1")
@@ -70,13 +76,11 @@ def no_address(directory):
     authority = Authority(directory / "ca")
     with dnsmasq([(NAME, "127.0.0.1")]) as resolver, \
             Daemon(directory, config(authority, resolver)) as daemon, daemon.line() as line:
-        line.request(f"command add domain nobody.demo.test apikey {KEY}")
-        pairs = ask(line, "nobody.demo.test", " wait 30")
+        pairs = added(line, "nobody.demo.test")
         equal((pairs["problem"], pairs["addresses"]), ("no_address", "0"), "an unknown name")
     with Daemon(directory, config(authority, resolver) + "dns_timeout_ms = 300\n") as daemon, \
             daemon.line() as line:
-        line.request(f"command add domain other.demo.test apikey {KEY}")
-        pairs = ask(line, "other.demo.test", " wait 30")
+        pairs = added(line, "other.demo.test")
         equal(pairs["problem"], "dns_error", "a resolver that is gone")
 
 
@@ -90,8 +94,7 @@ def many_addresses(directory):
             Daemon(directory, config(authority, resolver)) as daemon, daemon.line() as line:
         for name, wanted in ((f"many.demo.test:{server.port}", ("16", "refused")),
                              (f"{NAME}:{server.port}", ("2", "policy"))):
-            line.request(f"command add domain {name} apikey {KEY}")
-            pairs = ask(line, name, " wait 30")
+            pairs = added(line, name)
             equal((pairs["addresses"], pairs["problem"]), wanted, name)
         equal((pairs["certificate_found"], pairs["trusted"]), ("true", "true"), "the roll-up")
         reply = line.request(f"command expiration domain {name} apikey {KEY} ip 10.1.2.3")

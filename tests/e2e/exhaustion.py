@@ -149,8 +149,9 @@ def out_of_descriptors(directory):
 
         name = f"127.0.0.1:{free_port()}"
         line = served[0]
-        equal(line.request(f"command add domain {name} apikey {KEY}").code, 200, "add meanwhile")
-        scanned = line.request(f"command expiration domain {name} apikey {KEY} wait 30")
+        added, scanned = line.requests(f"command add domain {name} apikey {KEY}",
+                                       f"command expiration domain {name} apikey {KEY} wait 30")
+        equal(added.code, 200, "add meanwhile")
         equal(scanned.pairs["problem"], "refused", "the scan's result")
 
         for line in lines:

@@ -65,9 +65,10 @@ def fills_and_goes_on(directory):
         config = loopback_config(authority, FULL)
         web = f"127.0.0.1:{server.port}"
         with Daemon(directory, config) as daemon, daemon.line() as line:
-            first = line.request(f"command add domain {web} apikey {KEY}")
-            equal(line.request(f"command expiration domain {web} apikey {KEY} wait 30").code, 200,
-                  "the first scan")
+            first, scanned = line.requests(
+                f"command add domain {web} apikey {KEY}",
+                f"command expiration domain {web} apikey {KEY} wait 30")
+            equal(scanned.code, 200, "the first scan")
             ids = {web: first.pairs["id"], **add_until_full(line)}
             check(len(ids) > 100, f"only {len(ids)} names fit")
             for request in (f"add domain new.example.org apikey {KEY}",

@@ -9,6 +9,7 @@ import contextlib
 import datetime
 import os
 import pathlib
+import random
 import re
 import shutil
 import signal
@@ -52,10 +53,13 @@ def wait_for(condition, what, patience=PATIENCE):
 
 
 def free_port(address="127.0.0.1"):
+    """One that the kernel gives to no client: it would be gone before a server listens there."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.bind((address, 0))
-        return probe.getsockname()[1]
+    clients = pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()
+    while True:
+        with socket.socket(family) as probe, contextlib.suppress(OSError):
+            probe.bind((address, random.randrange(10_200, int(clients[0]))))
+            return probe.getsockname()[1]
 
 
 def accepts(port, address="127.0.0.1"):
@@ -247,6 +251,12 @@ class Line:
     def request(self, text):
         self.send(text.encode() + b"\n")
         return self.read_reply()
+
+    def requests(self, *texts):
+        """Sent in one piece, so that a scan which one brings about doesn't end before the next one,
+        that waits for it, is there: `wait` is for scans that end in its own second or later."""
+        self.send("".join(f"{text}\n" for text in texts).encode())
+        return [self.read_reply() for _ in texts]
 
     def close(self):
         self.socket.close()

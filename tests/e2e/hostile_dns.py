@@ -164,8 +164,9 @@ def each_lie_has_its_problem(directory):
                     ("forged", "dns_error", "0"), ("cut", "dns_error", "0"),
                     ("empty", "no_address", "0")):
                 name = f"{label}.demo.test:{trap.port}"
-                line.request(f"command add domain {name} apikey {KEY}")
-                reply = line.request(f"command expiration domain {name} apikey {KEY} wait 30")
+                _, reply = line.requests(
+                    f"command add domain {name} apikey {KEY}",
+                    f"command expiration domain {name} apikey {KEY} wait 30")
                 equal(reply.code, 200, f"{label}: {reply}")
                 got = reply.pairs["problem"], reply.pairs["addresses"]
                 equal(got, (problem, addresses), label)

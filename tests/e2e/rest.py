@@ -271,13 +271,16 @@ def certificate_added(directory):
         equal((got.status, list(got.json)), (200, ["status", "id", "key"]), f"added: {got}")
         equal(site.curl("/api/v1.0/servers", "-u", f":{MINE}").json["domains"], names, "its names")
         for name in names:
-            reply = site.request(f"command expiration domain {name} apikey {MINE} wait 30 "
-                                 f"ip {SITE}")
+            def scanned():
+                reply = site.request(f"command expiration domain {name} apikey {MINE}")
+                return reply.pairs["problem"] != "pending"
+            wait_for(scanned, f"the first scan of {name}")
+            reply = site.request(f"command expiration domain {name} apikey {MINE} ip {SITE}")
             equal((reply.pairs.get("certificate_sha256"), reply.pairs.get("problem")),
                   (certificate.sha256, "none"), f"{name}: {reply}")
         later = Authority(directory / "later").issue(names)
         equal(add(later.chain.read_text()).status, 200, "its successor, not yet served")
-        reply = site.request(f"command expiration domain {names[0]} apikey {MINE} wait 30")
+        reply = site.request(f"command expiration domain {names[0]} apikey {MINE}")
         equal(reply.pairs["problem"], "old_certificate_served", f"it is awaited: {reply}")
         equal(add(pem + pem).body, '{"status":"single-cert-expected"}', "two certificates")
         equal(add("no certificate").status in (406, 422), True, "none")

@@ -33,9 +33,10 @@ class Site:
     def scan(self, port, starttls, certificate, problem="none", trusted="true"):
         name = f"127.0.0.1:{port}"
         with self.daemon.line() as line:
-            added = line.request(f"command add domain {name} apikey {KEY} starttls {starttls}")
+            added, whole = line.requests(
+                f"command add domain {name} apikey {KEY} starttls {starttls}",
+                f"command expiration domain {name} apikey {KEY} wait 30")
             equal(added.code, 200, f"add {name}: {added}")
-            whole = line.request(f"command expiration domain {name} apikey {KEY} wait 30")
             one = line.request(f"command expiration domain {name} apikey {KEY} ip 127.0.0.1")
         wanted = {"problem": problem, "trusted": trusted, "addresses": "1",
                   "certificate_found": "true" if certificate else "false",
@@ -126,8 +127,9 @@ def wrong_dialogue(directory):
         with real_servers.slapd(directory, site.good) as server:
             with site.daemon.line() as line:
                 name = f"127.0.0.1:{server.port}"
-                line.request(f"command add domain {name} apikey {KEY} starttls postgres")
-                reply = line.request(f"command expiration domain {name} apikey {KEY} wait 30")
+                _, reply = line.requests(
+                    f"command add domain {name} apikey {KEY} starttls postgres",
+                    f"command expiration domain {name} apikey {KEY} wait 30")
                 check(reply.pairs["problem"].startswith("starttls_")
                       or reply.pairs["problem"] in ("timeout", "tls_error"), f"{reply}")
 

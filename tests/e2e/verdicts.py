@@ -305,9 +305,9 @@ def intermediate_seen_before(directory):
                     daemon.line() as line:
                 for port, problem in zip(ports, ("incomplete_chain", "none")):
                     name = f"127.0.0.1:{port}"
-                    line.request(f"command add domain {name} apikey {KEY}")
-                    line.request(f"command scan domain {name} apikey {KEY}")
-                    reply = line.request(
+                    *_, reply = line.requests(
+                        f"command add domain {name} apikey {KEY}",
+                        f"command scan domain {name} apikey {KEY}",
                         f"command expiration domain {name} apikey {KEY} wait 30")
                     equal(reply.pairs["problem"], problem, f"{reply}")
                     equal(reply.pairs["renewal_utc"], str(leaf.not_after), f"{reply}")

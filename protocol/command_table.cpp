@@ -59,15 +59,15 @@ Error malformed(const CommandRow& row, std::string_view objection, std::string_v
 }
 
 // Why the keys given are not those of the row.
-Error arity_error(const CommandRow& row, KeySet given) {
-  const KeySet unwanted = given & ~row.takes;
+Error arity_error(const CommandRow& row, ArgumentSet given) {
+  const ArgumentSet unwanted = given & ~row.takes;
   if (unwanted != 0) {
     return malformed(row, " takes no ",
-                     kKeys[static_cast<std::size_t>(std::countr_zero(unwanted))]);
+                     kArguments[static_cast<std::size_t>(std::countr_zero(unwanted))]);
   }
   std::string_view arguments = row.arguments;
   ArgumentForm argument = next_argument(arguments);
-  while (argument.optional || (given & key_bit(argument.key)) != 0) {
+  while (argument.optional || (given & argument_bit(argument.key)) != 0) {
     argument = next_argument(arguments);
   }
   return malformed(row, " needs ", argument.key);
@@ -125,8 +125,8 @@ std::string command_usage(const CommandRow& row) {
 }
 
 Result<Request> build_request(const CommandRow& row, const Pairs& pairs, const DomainRules& rules) {
-  static constexpr KeySet kCommand = key_bit(std::size_t{0});
-  const KeySet given = pairs.given() & ~kCommand;
+  static constexpr ArgumentSet kCommand = argument_bit(std::size_t{0});
+  const ArgumentSet given = pairs.given() & ~kCommand;
   if ((given & ~row.takes) != 0 || (row.needs & ~given) != 0) return arity_error(row, given);
   return row.build(Arguments{pairs, rules});
 }

@@ -57,7 +57,7 @@ std::optional<PlainExpiration> plain_expiration(std::string_view line) {
 Result<Request> parse_line(std::string_view line, const DomainRules& rules) {
   const auto pairs = read_pairs(line);
   if (!pairs) return pairs.error();
-  const std::string_view name = (*pairs)[Key::command];
+  const std::string_view name = (*pairs)[Argument::command];
   if (name.empty()) return malformed("no command is given; command help lists them");
   const auto rows = command_table();
   const auto row = std::find_if(rows.begin(), rows.end(),

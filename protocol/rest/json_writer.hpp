@@ -1,14 +1,19 @@
 #pragma once
-// JSON as it is written: the members in the order of the calls, nothing between them. Text is
-// escaped (RFC 8259, section 7), and what is no UTF-8 in it becomes U+FFFD.
+// Writes JSON: the members in the order of the calls, without blanks. Text is escaped (RFC 8259,
+// section 7); bytes that are not UTF-8 become U+FFFD.
+//
+// The answers of the REST routes and the OpenAPI document are written with this,
+// because an answer is on the path of every request and costs one string this way, and because its
+// bytes are the contract of REST.md. Everything else that is JSON is built as a Boost.JSON value
+// and serialized, because a few allocations don't matter there: messages to webhooks and programs,
+// what `certlined` prints. Whatever is JSON and comes from outside is read with Boost.JSON, never
+// by hand.
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace certline::rest {
-
-void append_json_text(std::string& out, std::string_view text);  // with its quotes
 
 // Appends to `out`. The caller sees to it that keys stand in objects and all is closed.
 class JsonWriter {

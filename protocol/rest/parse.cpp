@@ -6,31 +6,12 @@
 
 #include "protocol/rest/answers.hpp"
 #include "protocol/rest/input.hpp"
+#include "protocol/rest/target.hpp"
 
 namespace certline::rest {
 namespace {
 
 constexpr std::size_t kNoRow = std::size_t(-1);
-
-// Why a path is refused whatever it names; empty: it isn't.
-std::string path_objection(std::string_view path) {
-  if (!path.starts_with('/')) return "the target is no absolute path";
-  if (path.find("//") != std::string_view::npos) return "the path has an empty segment";
-  std::string decoded;
-  if (path.find('%') != std::string_view::npos) {
-    auto text = percent_decode(path, false);
-    if (!text) return text.error().detail;
-    decoded = std::move(*text);
-    path = decoded;
-  }
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const std::string_view segment = path.substr(0, path.find('/'));
-    if (segment == "." || segment == "..") return "the path has a segment of dots";
-    path.remove_prefix(segment.size());
-  }
-  return {};
-}
 
 // Where a target leads: a row, or the rows of its path that other methods have.
 struct Route {
@@ -129,7 +110,7 @@ std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,
   const std::size_t mark = std::min(request.target.find('?'), request.target.size());
   const std::string_view path = request.target.substr(0, mark);
   const std::string_view query = request.target.substr(std::min(mark + 1, request.target.size()));
-  if (const std::string objection = path_objection(path); !objection.empty()) {
+  if (const std::string_view objection = path_objection(path); !objection.empty()) {
     return problem(400, objection);
   }
   const Route route = find_route(request.method, path);

@@ -74,6 +74,9 @@ std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,
                                                 const DomainRules& rules);
 HttpResponse render_rest(const RestCall& call, const Reply& reply);
 
+// 429 with Retry-After, as the documented routes say that a client asks too often.
+HttpResponse too_many_attempts(std::uint32_t wait_s);
+
 // What the gate and the server themselves refuse: a problem document.
 HttpResponse problem(int status, std::string_view detail);
 

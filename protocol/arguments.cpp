@@ -1,5 +1,6 @@
-// Each parser names its key and leaves the grammar to the value's own type. Each error says what to
-// write instead.
+// Parses each argument of a request. A parser names its key and leaves the grammar to the value's
+// own type; each error says what to write instead. command_table.cpp calls these by a command's
+// row, next on the way.
 #include "protocol/arguments.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// Puts the families' rows together, and a Request with its row. The order of the families here is
-// that of help; the order of the variant means nothing.
+// Puts the families' rows together and finds the row of a name or a Request. Help lists the
+// commands in the order of the families here; the order of the variant means nothing.
+// line/parser.cpp and rest/build.cpp are next on the way.
 #include "protocol/command_table.hpp"
 
 #include <algorithm>

@@ -1,6 +1,7 @@
-// From what people type to one canonical (host, port). Names are mapped to A-labels first and
-// judged afterwards, so that no spelling that IDNA folds into digits or dots slips past the checks;
-// nothing that inet_aton would read as an address is ever taken for a name.
+// Turns what people type into one canonical (host, port). A name is mapped to A-labels first and
+// checked afterwards, so no spelling that IDNA folds into digits or dots slips past the checks. A
+// text that inet_aton would read as an address is never taken for a name. ip_address.cpp is next on
+// the way.
 #include "protocol/domain.hpp"
 
 #include <idn2.h>

@@ -1,5 +1,5 @@
-// One pass cuts the line into keys and values, which protocol/arguments.cpp makes a Request of. The
-// owner of a session never calls this: line/session.cpp does, next on the way.
+// Cuts a line into keys and values in one pass, without copying; command_table.cpp makes the
+// Request. line/session.cpp calls it for each line, next on the way.
 #include "protocol/line/parser.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// Errors as the routes say them. One table of what differs from the usual: a route's family, the
-// kind of error, and which of a few forms of body it gets.
+// Writes errors as the routes document them. One table lists what differs from the usual: the
+// route's family, the kind of error, and the form of its body. routes.cpp says which family a route
+// has.
 #include <algorithm>
 #include <array>
 

@@ -1,4 +1,5 @@
-// Queries, forms and PEM: each decoded in one pass, and nothing decoded twice.
+// Reads queries, forms and PEM. Each is decoded in one pass, and nothing is decoded twice.
+// json_body.cpp reads JSON, next on the way.
 #include "protocol/rest/input.hpp"
 
 #include <algorithm>

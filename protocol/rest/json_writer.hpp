@@ -2,12 +2,11 @@
 // Writes JSON: the members in the order of the calls, without blanks. Text is escaped (RFC 8259,
 // section 7); bytes that are not UTF-8 become U+FFFD.
 //
-// The answers of the REST routes and the OpenAPI document are written with this,
-// because an answer is on the path of every request and costs one string this way, and because its
-// bytes are the contract of REST.md. Everything else that is JSON is built as a Boost.JSON value
-// and serialized, because a few allocations don't matter there: messages to webhooks and programs,
-// what `certlined` prints. Whatever is JSON and comes from outside is read with Boost.JSON, never
-// by hand.
+// This writer is for the answers of the REST routes and the OpenAPI document: each request is
+// answered with it, an answer costs one string, and its bytes are the contract of REST.md. All
+// other JSON (messages to webhooks and programs, output of the command line) is built as a
+// Boost.JSON value and serialized: it is rare, and a tree is easier to build. JSON from outside is
+// always read with Boost.JSON.
 
 #include <cstdint>
 #include <string>

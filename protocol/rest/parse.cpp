@@ -1,5 +1,5 @@
-// An HTTP request to its row: what is wrong with a path whatever it names, which row it names, and
-// the rows that are answered here. What a row takes is put together in rest_build.cpp.
+// Finds the row of an HTTP request. It refuses bad paths, answers for missing routes and methods,
+// and answers the rows without a command. build.cpp puts the others together, next on the way.
 #include "protocol/rest/routes.hpp"
 
 #include <algorithm>
@@ -29,7 +29,7 @@ bool fits(std::string_view pattern, std::string_view path, std::string_view& par
   return parameter.find('/') == std::string_view::npos;
 }
 
-// Asking with HEAD what a GET would say must not make a key that nobody gets to see.
+// A HEAD must not make a key: its answer has no body to show it in.
 bool has_head(const RestRow& row) {
   return row.method == HttpMethod::get && row.errors != RestErrors::claim;
 }
@@ -38,7 +38,7 @@ Route find_route(HttpMethod method, std::string_view path) {
   if (path == kVersionedPath.substr(0, kVersionedPath.size() - 1)) path = kVersionedPath;
   const HttpMethod asked = method == HttpMethod::head ? HttpMethod::get : method;
   Route route;
-  for (const bool literal : {true, false}) {  // /servers/add is no domain
+  for (const bool literal : {true, false}) {  // /servers/add is a route, not a domain
     for (std::size_t i = 0; i < rest_table().size(); ++i) {
       const RestRow& row = rest_table()[i];
       if ((row.path.find('{') == std::string_view::npos) != literal) continue;

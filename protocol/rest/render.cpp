@@ -1,5 +1,6 @@
-// Replies as JSON. The members of the routes that other software knows stand in the order, and with
-// the nulls, that it was documented with; the routes of our own are written alike.
+// Writes replies as JSON. The routes of the KeyChest API keep the order of members, and the nulls,
+// that they were documented with; our own routes are written alike. errors.cpp writes errors, next
+// on the way.
 #include <type_traits>
 
 #include "protocol/rest/answers.hpp"

@@ -1,8 +1,8 @@
 #pragma once
-// The REST routes: one table of rows, each the twin of a command. A request that the HTTP gate let
-// through becomes the same Request as its line would; a Reply becomes JSON and a status. Pure.
-// The routes under /api/v1.0 keep the names, field orders, null rules and error bodies that
-// REST.md fixes; errors elsewhere are problem documents (RFC 9457).
+// The REST routes: a table of rows made from the commands' rows. A request that the HTTP gate let
+// through becomes the same Request as its line would; a Reply becomes JSON and a status. Pure. The
+// routes under /api/v1.0 keep the names, field orders, null rules and error bodies that REST.md
+// fixes; errors elsewhere are problem documents (RFC 9457).
 
 #include <cstdint>
 #include <span>

@@ -1,5 +1,6 @@
-// A path is decoded once, here to look at it and in build.cpp to use what it names. What an encoded
-// slash parts is looked at, too, so that no later decoding finds a way up.
+// Checks a path before a route is looked for. It is decoded here to be checked, and in build.cpp to
+// be used; encoded slashes part segments, too, so no later decoding finds `..`. parse.cpp is next
+// on the way.
 #include "protocol/rest/target.hpp"
 
 #include <algorithm>

@@ -1,4 +1,5 @@
-// Small grammars, each one table or one loop: numbers, hex digits, words.
+// Small grammars, each one table or one loop: numbers, hex digits, words. arguments.cpp calls them
+// for both wires.
 #include "protocol/account_values.hpp"
 
 #include <algorithm>
@@ -53,7 +54,7 @@ Result<Token> Token::parse(std::string_view text) {
       text.size() == kTokenDigits && (text[kTokenIdDigits] == '.' || text[kTokenIdDigits] == '-') &&
       std::count_if(text.begin(), text.end(), [](char c) { return hex_digit(c) < 0; }) == 1;
   if (form) return Token(std::string(text));
-  return Error{ErrorKind::invalid_value, "this is no token; copy it whole from the mail"};
+  return Error{ErrorKind::invalid_value, "this is not a token; copy it whole from the mail"};
 }
 
 std::string_view digest_name(Digest digest) {

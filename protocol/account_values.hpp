@@ -16,7 +16,7 @@ namespace certline {
 using AccountName = std::variant<std::uint64_t, Email>;
 Result<AccountName> parse_account_name(std::string_view text);
 
-// How administrators name a key, which nobody here knows: the first half of its SHA-256, written as
+// How administrators name a key. Only its SHA-256 is stored, so they give the first half of that in
 // 32 hex digits.
 using KeyTag = std::array<std::uint8_t, 16>;
 Result<KeyTag> parse_key_tag(std::string_view text);

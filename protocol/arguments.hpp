@@ -18,8 +18,8 @@
 
 namespace certline {
 
-// Whatever a request may say, in the order of kKeys.
-enum class Key : std::uint8_t {
+// Whatever a request may say, by its key; kArguments has the keys in this order.
+enum class Argument : std::uint8_t {
   command,
   domain,
   apikey,
@@ -38,29 +38,29 @@ enum class Key : std::uint8_t {
   key,
   names,
 };
-inline constexpr std::array<std::string_view, 17> kKeys{
+inline constexpr std::array<std::string_view, 17> kArguments{
     "command", "domain", "apikey", "email", "starttls", "sha256",  "ip",  "wait", "after",
     "on",      "der",    "token",  "mail",  "digest",   "account", "key", "names"};
 
-// A set of keys, a bit each.
-using KeySet = std::uint32_t;
-static_assert(kKeys.size() <= 32);
-constexpr KeySet key_bit(std::size_t index) {
-  return KeySet{1} << index;
+// A set of them, a bit each.
+using ArgumentSet = std::uint32_t;
+static_assert(kArguments.size() <= 32);
+constexpr ArgumentSet argument_bit(std::size_t index) {
+  return ArgumentSet{1} << index;
 }
 
 // The values of one request; none is empty, so an empty view means absent. Views into the input.
 class Pairs {
  public:
-  std::string_view operator[](Key key) const { return values_[static_cast<std::size_t>(key)]; }
-  KeySet given() const { return given_; }
+  std::string_view operator[](Argument key) const { return values_[static_cast<std::size_t>(key)]; }
+  ArgumentSet given() const { return given_; }
 
   // Errors (malformed): an unknown key, one that was put before, no value.
   Result<> put(std::string_view key, std::string_view value);
 
  private:
-  std::array<std::string_view, kKeys.size()> values_{};
-  KeySet given_ = 0;
+  std::array<std::string_view, kArguments.size()> values_{};
+  ArgumentSet given_ = 0;
 };
 
 // ASCII letters of either case; the second is lower case.

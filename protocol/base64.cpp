@@ -1,5 +1,5 @@
-// Base64 for certificates and Basic passwords. Written out because the folder does without
-// OpenSSL, and Boost offers none as public interface.
+// Base64 for certificates and Basic passwords. Written out because this room does without OpenSSL,
+// and Boost has none in its public interface. arguments.cpp decodes `der` with it.
 #include "protocol/base64.hpp"
 
 namespace certline {

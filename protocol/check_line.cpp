@@ -1,5 +1,5 @@
-// The one line that Nagios and its kin read: the state in the plugins' words, and figures behind a
-// bar. Both wires answer `check` with it.
+// The one line that Nagios and similar systems read: the state in the words of their plugins, and
+// figures behind a bar. Both wires answer `check` with it: line/render.cpp and rest/render.cpp.
 #include <fmt/format.h>
 
 #include <array>

@@ -1,5 +1,6 @@
-// Puts the families' rows together, and a Request with its row. The order of the families here is
-// that of help; the order of the variant means nothing.
+// Puts the families' rows together and finds the row of a name or a Request. Help lists the
+// commands in the order of the families here; the order of the variant means nothing.
+// line/parser.cpp and rest/build.cpp are next on the way.
 #include "protocol/command_table.hpp"
 
 #include <algorithm>
@@ -59,15 +60,15 @@ Error malformed(const CommandRow& row, std::string_view objection, std::string_v
 }
 
 // Why the keys given are not those of the row.
-Error arity_error(const CommandRow& row, KeySet given) {
-  const KeySet unwanted = given & ~row.takes;
+Error arity_error(const CommandRow& row, ArgumentSet given) {
+  const ArgumentSet unwanted = given & ~row.takes;
   if (unwanted != 0) {
     return malformed(row, " takes no ",
-                     kKeys[static_cast<std::size_t>(std::countr_zero(unwanted))]);
+                     kArguments[static_cast<std::size_t>(std::countr_zero(unwanted))]);
   }
   std::string_view arguments = row.arguments;
   ArgumentForm argument = next_argument(arguments);
-  while (argument.optional || (given & key_bit(argument.key)) != 0) {
+  while (argument.optional || (given & argument_bit(argument.key)) != 0) {
     argument = next_argument(arguments);
   }
   return malformed(row, " needs ", argument.key);
@@ -125,8 +126,8 @@ std::string command_usage(const CommandRow& row) {
 }
 
 Result<Request> build_request(const CommandRow& row, const Pairs& pairs, const DomainRules& rules) {
-  static constexpr KeySet kCommand = key_bit(std::size_t{0});
-  const KeySet given = pairs.given() & ~kCommand;
+  static constexpr ArgumentSet kCommand = argument_bit(std::size_t{0});
+  const ArgumentSet given = pairs.given() & ~kCommand;
   if ((given & ~row.takes) != 0 || (row.needs & ~given) != 0) return arity_error(row, given);
   return row.build(Arguments{pairs, rules});
 }

@@ -51,7 +51,7 @@ struct CommandRow {
 
   // row() makes these.
   Result<Request> (*build)(const Arguments&) = nullptr;
-  KeySet takes = 0, needs = 0;
+  ArgumentSet takes = 0, needs = 0;
   std::size_t request = 0, reply = 0;  // which alternatives of Request and ReplyBody
 };
 

@@ -1,6 +1,7 @@
-// From what people type to one canonical (host, port). Names are mapped to A-labels first and
-// judged afterwards, so that no spelling that IDNA folds into digits or dots slips past the checks;
-// nothing that inet_aton would read as an address is ever taken for a name.
+// Turns what people type into one canonical (host, port). A name is mapped to A-labels first and
+// checked afterwards, so no spelling that IDNA folds into digits or dots slips past the checks. A
+// text that inet_aton would read as an address is never taken for a name. ip_address.cpp is next on
+// the way.
 #include "protocol/domain.hpp"
 
 #include <idn2.h>
@@ -67,7 +68,7 @@ struct Pieces {
   bool plain_http = false;
 };
 
-// The authority of a URL, or the whole text where there is no scheme.
+// The authority of a URL; the whole text where it has no scheme.
 Result<std::string_view> authority_of(std::string_view text, bool& plain_http) {
   const std::size_t mark = text.find("://");
   if (mark == std::string_view::npos) return text;
@@ -133,8 +134,8 @@ Result<std::string> to_a_labels(std::string_view host, std::string_view input) {
   const std::unique_ptr<std::uint8_t, decltype(&idn2_free)> owner(mapped,
                                                                   [](void* p) { idn2_free(p); });
   if (code != IDN2_OK) {
-    return invalid(input,
-                   "is no internationalised name (" + std::string(idn2_strerror(code)) + ")");
+    return invalid(
+        input, "is not a valid internationalised name (" + std::string(idn2_strerror(code)) + ")");
   }
   return ascii_lower(reinterpret_cast<const char*>(mapped));
 }
@@ -167,7 +168,7 @@ Result<> check_name(std::string_view name, std::string_view input, DomainRules r
     last = rest.substr(0, dot);
     if (!is_ldh_label(last)) {
       return invalid(input,
-                     "is no host name: each label is 1 to 63 letters, digits or inner hyphens");
+                     "is not a host name: each label is 1 to 63 letters, digits or inner hyphens");
     }
     if (dot == std::string_view::npos) break;
     rest.remove_prefix(dot + 1);
@@ -213,12 +214,12 @@ Result<Domain> Domain::parse(std::string_view text, DomainRules rules) {
   domain.input_ = ascii_lower(text);
   if (pieces->port) {
     const auto port = parse_port(*pieces->port);
-    if (!port) return invalid(text, "has no port in 1 to 65535");
+    if (!port) return invalid(text, "has a port that is not 1 to 65535");
     domain.port_ = pieces->plain_http && *port == kPlainHttpPort ? kDefaultPort : *port;
   }
   domain.ip_ = IpAddress::parse(pieces->host);
   if (pieces->bracketed && (!domain.ip_ || pieces->host.find(':') == std::string_view::npos)) {
-    return invalid(text, "is no IPv6 address (scope ids are refused); write [2001:db8::1]:443");
+    return invalid(text, "is not an IPv6 address (scope ids are refused); write [2001:db8::1]:443");
   }
   if (domain.ip_) {
     domain.host_ = domain.ip_->to_string();

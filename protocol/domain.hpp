@@ -1,7 +1,7 @@
 #pragma once
-// What a client names: host, host:port, [v6]:port, IPv4, URL, or `*.` before a name. Parsed once
-// and canonicalised: lower case, A-labels (IDNA 2008, RFC 5891), no trailing dot, no wildcard
-// prefix.
+// A name as a client writes it: host, host:port, [v6]:port, IPv4, URL, or `*.` before a name.
+// Parsed once and canonicalised: lower case, A-labels (IDNA 2008, RFC 5891), no trailing dot, no
+// wildcard prefix.
 
 #include <cstdint>
 #include <optional>

@@ -1,4 +1,5 @@
 // The table from error kinds to what the wires say, and the one way to quote input back.
+// line/render.cpp and rest/errors.cpp write errors with it.
 #include "protocol/error.hpp"
 
 #include <array>

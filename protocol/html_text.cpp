@@ -1,6 +1,6 @@
-// One table of the bytes that HTML gives a meaning; control bytes, which it forbids, become
-// question marks. Pages and mails both write through it, so that nothing from outside is ever
-// markup.
+// One table of the bytes that have a meaning in HTML; control bytes, which HTML forbids, become
+// question marks. Pages and mails both write through it, so that outside text never becomes markup.
+// rest/pages.cpp uses it.
 #include "protocol/html_text.hpp"
 
 #include <array>

@@ -1,4 +1,5 @@
-// Two tables. A status that is not in the second is one that nothing here answers with.
+// Two tables: methods, and the titles of the statuses that are ever answered. The server's status
+// line and a problem document take the title from here. rest/errors.cpp is next on the way.
 #include "protocol/http_words.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
-// Address text both ways. The C library's converters are strict in the way wanted here (four plain
-// decimal numbers, no inet_aton spellings, no scope ids) and print RFC 5952 text.
+// Address text both ways. The C library's converters are as strict as wanted here (four plain
+// decimal numbers, no inet_aton spellings, no scope ids) and print RFC 5952 text. source.cpp is
+// next on the way.
 #include "protocol/ip_address.hpp"
 
 #include <arpa/inet.h>

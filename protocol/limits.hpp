@@ -1,6 +1,6 @@
 #pragma once
-// Every limit of the line protocol and its defaults, in one place. Configurable ones are fields of
-// LineLimits/RateLimits; tests/wire crosses each of them.
+// The limits of the protocols and the defaults of those that can be configured (the structs). The
+// last column of PROTOCOL.md's table of limits names the transcript that crosses each one.
 
 #include <chrono>
 #include <cstddef>

@@ -1,5 +1,5 @@
-// What every wire asks about a request: two answers are in its row of the command table, the third
-// is a member of the request.
+// What every wire asks about a request. Two answers are in its row of the command table; the key is
+// a member of the request. command_table.cpp is next on the way.
 #include "protocol/request.hpp"
 
 #include "protocol/command_table.hpp"

@@ -1,4 +1,5 @@
-// A customer's network is one source: IPv6 hands out a /64 at the least, so its addresses are free.
+// Counts a customer's network as one source. An IPv6 customer gets a /64 at least and has its
+// addresses for free, so the /64 counts. The daemon's source limits use it.
 #include "protocol/source.hpp"
 
 #include <algorithm>

@@ -1,5 +1,6 @@
 // The small values of a request, each checked byte by byte where it enters. The STARTTLS protocols
-// are one table: names, numbers and default ports all come from its rows.
+// are one table: names, numbers and default ports come from its rows. arguments.cpp is next on the
+// way.
 #include "protocol/values.hpp"
 
 #include <algorithm>

@@ -73,16 +73,12 @@ std::optional<HttpResponse> HttpConnection::too_fast(const RestCall* call) {
   const std::uint32_t wait = host_.sources.request(
       caller_.source, key != nullptr ? key->text() : std::string_view(), rates, now_);
   if (wait == 0) return {};
-  HttpResponse response;
-  response.status = 429;
-  response.body = R"({"message":"Too Many Attempts."})";
-  response.fields = {
-      {"X-RateLimit-Limit",
-       std::to_string(key != nullptr ? rates.key_per_minute : rates.source_per_minute)},
-      {"X-RateLimit-Remaining", "0"},
-      {"Retry-After", std::to_string(wait)},
-      {"X-RateLimit-Reset", std::to_string(host_.service.parts().now() + wait)},
-  };
+  HttpResponse response = rest::too_many_attempts(wait);
+  const std::uint32_t rate = key != nullptr ? rates.key_per_minute : rates.source_per_minute;
+  response.fields.insert(response.fields.begin(), {{"X-RateLimit-Limit", std::to_string(rate)},
+                                                   {"X-RateLimit-Remaining", "0"}});
+  response.fields.emplace_back("X-RateLimit-Reset",
+                               std::to_string(host_.service.parts().now() + wait));
   return response;
 }
 

@@ -1,5 +1,5 @@
-// One pass cuts the line into keys and values, which protocol/arguments.cpp makes a Request of. The
-// owner of a session never calls this: line/session.cpp does, next on the way.
+// Cuts a line into keys and values in one pass, without copying; command_table.cpp makes the
+// Request. line/session.cpp calls it for each line, next on the way.
 #include "protocol/line/parser.hpp"
 
 #include <algorithm>
@@ -57,7 +57,7 @@ std::optional<PlainExpiration> plain_expiration(std::string_view line) {
 Result<Request> parse_line(std::string_view line, const DomainRules& rules) {
   const auto pairs = read_pairs(line);
   if (!pairs) return pairs.error();
-  const std::string_view name = (*pairs)[Key::command];
+  const std::string_view name = (*pairs)[Argument::command];
   if (name.empty()) return malformed("no command is given; command help lists them");
   const auto rows = command_table();
   const auto row = std::find_if(rows.begin(), rows.end(),

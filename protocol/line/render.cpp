@@ -1,6 +1,6 @@
-// A Reply to its lines. Data lines are built from parsed values only; status text is reduced to
-// printable ASCII and cut, so that whatever a handler puts there, a reply is at most two lines and
-// fits in kReplyBytes.
+// Writes a Reply as its lines. Data lines are built from parsed values only. Status text is reduced
+// to printable ASCII and cut, so that a reply is at most two lines and fits in kReplyBytes whatever
+// a handler puts there. line/session.cpp sends it.
 #include "protocol/line/render.hpp"
 
 #include <fmt/format.h>

@@ -1,6 +1,7 @@
-// The line session: bytes gather in one buffer, lines are cut off it only when the barrier lets
-// their requests go, and replies leave in request order. Silence and half-close end a request by
-// appending the LF that the client left out, so that there is one way to find a line's end.
+// The line session. Bytes gather in one buffer; a line is cut off when its request may begin;
+// replies leave in the order of the requests. Silence and half-close end a request by appending the
+// LF that the client left out, so that there is one way to find a line's end. daemon/server owns a
+// session and its socket.
 #include "protocol/line/session.hpp"
 
 #include <fmt/format.h>
@@ -298,7 +299,7 @@ bool LineSession::recalled(std::string_view line) {
   return true;
 }
 
-// Answers a line that is no request, in its turn.
+// Answers a line that is not a request, in its turn.
 void LineSession::refuse(Error error) {
   seen_request_ = true;
   active_ = now_;

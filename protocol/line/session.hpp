@@ -17,7 +17,7 @@
 
 namespace certline::line {
 
-// Answers a line without its being parsed, where its answer is still known.
+// Answers a line without parsing it, where the answer is still known.
 class LineMemory {
  public:
   virtual ~LineMemory() = default;
@@ -56,7 +56,7 @@ class LineSession {
   std::optional<Execute> next_request();
   // A turn: next_request() looks at no more than so many lines, good, bad or blank, then gives
   // nothing; turn_used() tells, and the owner comes back after its other connections. Until the
-  // first call there is no such limit.
+  // first call turns have no limit.
   void begin_turn(std::size_t lines) { lines_left_ = lines; }
   bool turn_used() const { return lines_left_ == 0; }
   std::string take_output();  // replies in request order, gathered for one write
@@ -115,7 +115,7 @@ class LineSession {
   std::size_t searched_ = 0;  // no LF in in_[in_pos_ … searched_)
   bool sniffing_ = true;      // the first bytes may still be another protocol's
   bool discarding_ = false;   // inside a line that is too long
-  bool mid_line_ = false;     // the last byte that came was no LF
+  bool mid_line_ = false;     // the last byte that came was not LF
   bool paused_ = false;       // the owner was told to stop reading
   bool eof_ = false;
   TimePoint last_byte_;   // or when reading went on, if that was later
@@ -127,7 +127,7 @@ class LineSession {
   std::optional<Request> held_;  // parsed, waits for those under way
   std::deque<Pending> pending_;  // slots first_slot_, first_slot_ + 1, …
   Slot first_slot_ = 0;
-  bool alone_ = false;  // a request that is no write is under way
+  bool alone_ = false;  // a request that is not a write is under way
   bool seen_request_ = false;
   std::uint32_t refused_in_row_ = 0;
 

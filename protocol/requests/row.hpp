@@ -26,11 +26,11 @@ constexpr ArgumentForm next_argument(std::string_view& arguments) {
   return {key, optional};
 }
 
-constexpr KeySet key_bit(std::string_view key) {
-  for (std::size_t i = 0; i < kKeys.size(); ++i) {
-    if (kKeys[i] == key) return key_bit(i);
+constexpr ArgumentSet argument_bit(std::string_view key) {
+  for (std::size_t i = 0; i < kArguments.size(); ++i) {
+    if (kArguments[i] == key) return argument_bit(i);
   }
-  throw "a row names a key that kKeys doesn't have";
+  throw "a row names a key that kArguments doesn't have";
 }
 
 // Which alternative of a variant a type is.
@@ -61,8 +61,8 @@ consteval CommandRow row(CommandRow row) {
   std::size_t count = 0;
   for (std::string_view rest = row.arguments; !rest.empty(); ++count) {
     const ArgumentForm argument = next_argument(rest);
-    row.takes |= key_bit(argument.key);
-    if (!argument.optional) row.needs |= key_bit(argument.key);
+    row.takes |= argument_bit(argument.key);
+    if (!argument.optional) row.needs |= argument_bit(argument.key);
   }
   if (count != sizeof...(Take)) throw "a row needs one parser for each of its arguments";
   row.build = build<Asked, Take...>;

@@ -1,5 +1,5 @@
 #pragma once
-// What the files of the REST routes have in common. Private to them.
+// Declares what the files of the REST routes share. Private to them.
 
 #include <span>
 #include <string>
@@ -42,7 +42,7 @@ HttpResponse message(int status, std::string_view text);       // {"message":…
 HttpResponse status_word(int status, std::string_view word);   // {"status":…}
 HttpResponse docs_answer(int status, std::string_view error);  // [{"error":…,]"html_docs":…}
 
-// HTML: the question before a token acts, what came of it, and that a link is none.
+// HTML: the question before a token acts, its outcome, and the answer to a wrong link.
 HttpResponse token_question(TokenPurpose purpose);
 HttpResponse token_outcome(TokenPurpose purpose);
 HttpResponse token_error(int status, std::string_view text);

@@ -1,5 +1,6 @@
-// The fields of an HTTP request to the command of its row. Each is decoded once; the values are
-// parsed where those of a line are, in parse_arguments(), so that both wires take the same.
+// Makes the Request of a route's command from the fields of an HTTP request. Each field is decoded
+// once. parse_arguments() parses the values as it does a line's, so that both wires accept the
+// same. render.cpp is next on the way.
 #include <algorithm>
 
 #include "protocol/base64.hpp"

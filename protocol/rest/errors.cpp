@@ -1,5 +1,6 @@
-// Errors as the routes say them. One table of what differs from the usual: a route's family, the
-// kind of error, and which of a few forms of body it gets.
+// Writes errors as the routes document them. One table lists what differs from the usual: the
+// route's family, the kind of error, and the form of its body. routes.cpp says which family a route
+// has.
 #include <algorithm>
 #include <array>
 
@@ -11,6 +12,7 @@ namespace certline::rest {
 namespace {
 
 constexpr std::string_view kProblemType = "application/problem+json";
+constexpr std::string_view kRetryAfter = "Retry-After";
 
 enum class Form : std::uint8_t {
   problem,          // RFC 9457
@@ -84,6 +86,12 @@ ErrorRow row_for(RestErrors route, const Error& error) {
   return {route, error.kind, http_status(error.kind), Form::problem};
 }
 
+void set_retry_after(HttpResponse& response, std::uint32_t wait_s) {
+  const auto told = [](const auto& field) { return field.first == kRetryAfter; };
+  if (std::any_of(response.fields.begin(), response.fields.end(), told)) return;
+  response.fields.emplace_back(kRetryAfter, std::to_string(wait_s));
+}
+
 HttpResponse echo(const RestCall& call, const ErrorRow& row) {
   HttpResponse response;
   response.status = row.status;
@@ -117,7 +125,8 @@ HttpResponse in_form(const RestRow& row, const RestCall& call, const Error& erro
     case Form::unauthenticated:
       return unauthenticated();
     case Form::attempts:
-      return message(429, error.retry_after_s > 0 ? "Too Many Attempts." : error.detail);
+      return error.retry_after_s > 0 ? too_many_attempts(error.retry_after_s)
+                                     : message(429, error.detail);
     case Form::fields:
       return fields(row, error);
     case Form::word:
@@ -145,9 +154,7 @@ HttpResponse error_response(const RestRow& row, const RestCall& call, const Erro
     response.fields.emplace_back("Allow",
                                  row.method == HttpMethod::get ? "GET, OPTIONS" : "POST, OPTIONS");
   }
-  if (error.retry_after_s > 0) {
-    response.fields.emplace_back("Retry-After", std::to_string(error.retry_after_s));
-  }
+  if (error.retry_after_s > 0) set_retry_after(response, error.retry_after_s);
   return response;
 }
 
@@ -189,6 +196,12 @@ HttpResponse message(int status, std::string_view text) {
   HttpResponse response;
   response.status = status;
   JsonWriter(response.body).object().text("message", text).end_object();
+  return response;
+}
+
+HttpResponse too_many_attempts(std::uint32_t wait_s) {
+  HttpResponse response = message(429, "Too Many Attempts.");
+  set_retry_after(response, wait_s);
   return response;
 }
 

@@ -1,9 +1,11 @@
-// Queries, forms and PEM: each decoded in one pass, and nothing decoded twice.
+// Reads queries, forms and PEM. Each is decoded in one pass, and nothing is decoded twice.
+// json_body.cpp reads JSON, next on the way.
 #include "protocol/rest/input.hpp"
 
 #include <algorithm>
 
 #include "protocol/base64.hpp"
+#include "protocol/rest/target.hpp"
 #include "protocol/values.hpp"
 
 namespace certline::rest {
@@ -13,12 +15,6 @@ constexpr std::string_view kBlanks = " \t\r\n\v\f";
 
 Error malformed(std::string detail) {
   return {ErrorKind::malformed, std::move(detail), 0};
-}
-
-int hex_digit(char c) {
-  if (c >= '0' && c <= '9') return c - '0';
-  const char lower = static_cast<char>(c | 0x20);
-  return lower >= 'a' && lower <= 'f' ? lower - 'a' + 10 : -1;
 }
 
 bool has_name(const InputFields& fields, std::string_view name) {
@@ -51,21 +47,12 @@ std::string_view trimmed(std::string_view text) {
 Result<std::string> percent_decode(std::string_view text, bool plus_is_blank) {
   std::string out;
   out.reserve(text.size());
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    if (text[i] == '+' && plus_is_blank) {
-      out += ' ';
-      continue;
-    }
-    if (text[i] != '%') {
-      out += text[i];
-      continue;
-    }
-    const int high = i + 2 < text.size() ? hex_digit(text[i + 1]) : -1;
-    const int low = i + 2 < text.size() ? hex_digit(text[i + 2]) : -1;
-    if (high < 0 || low < 0) return malformed("a percent sign stands without two hex digits");
-    if (high == 0 && low == 0) return malformed("%00 stands for no text");
-    out += static_cast<char>(high << 4 | low);
-    i += 2;
+  for (std::size_t at = 0; at < text.size();) {
+    const DecodedByte one = decode_at(text, at);
+    if (one.size == 0) return malformed("a % must be followed by two hex digits");
+    if (one.byte == 0) return malformed("a NUL byte is not allowed");
+    out += text[at] == '+' && plus_is_blank ? ' ' : one.byte;
+    at += one.size;
   }
   return out;
 }

@@ -1,5 +1,5 @@
 #pragma once
-// What a request brings in its target and its body, decoded once. Private to the REST routes.
+// The fields in a request's target and body, decoded once. Private to the REST routes.
 
 #include <string>
 #include <string_view>

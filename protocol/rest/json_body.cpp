@@ -1,5 +1,6 @@
-// JSON bodies through Boost.JSON's event parser: it judges the syntax of the whole text, while only
-// the members of one flat object are kept, so that neither depth nor size of a text costs memory.
+// Reads JSON bodies with Boost.JSON's event parser. It checks the syntax of the whole text but
+// keeps only the members of one flat object, so neither depth nor size of a text costs memory.
+// build.cpp is next on the way.
 #include <algorithm>
 #include <boost/json/basic_parser_impl.hpp>
 
@@ -14,7 +15,7 @@ using Text = json::string_view;
 
 constexpr std::size_t kDepth = 32;
 
-// What comes of the events. `objection` is why a text that is JSON is no set of fields.
+// Collects the events. `objection` says why a text that is JSON can't be a set of fields.
 struct Members {
   static constexpr std::size_t max_object_size = std::size_t(-1);
   static constexpr std::size_t max_array_size = std::size_t(-1);

@@ -1,5 +1,6 @@
-// Written out rather than built as a Boost.JSON tree: the order of members is part of the contract,
-// and an answer costs one string.
+// Written out rather than built as a Boost.JSON tree, for the reasons in the header. Texts are the
+// only part that needs care: they may quote what a client or a server sent. render.cpp and
+// errors.cpp write answers with it.
 #include "protocol/rest/json_writer.hpp"
 
 #include <charconv>
@@ -48,8 +49,7 @@ void append_escape(std::string& out, char c) {
   out += kHex[byte & 15];
 }
 
-}  // namespace
-
+// With its quotes.
 void append_json_text(std::string& out, std::string_view text) {
   out += '"';
   while (!text.empty()) {
@@ -70,6 +70,8 @@ void append_json_text(std::string& out, std::string_view text) {
   }
   out += '"';
 }
+
+}  // namespace
 
 void JsonWriter::separate() {
   if (comma_) out_ += ',';

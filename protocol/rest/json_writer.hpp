@@ -1,14 +1,18 @@
 #pragma once
-// JSON as it is written: the members in the order of the calls, nothing between them. Text is
-// escaped (RFC 8259, section 7), and what is no UTF-8 in it becomes U+FFFD.
+// Writes JSON: the members in the order of the calls, without blanks. Text is escaped (RFC 8259,
+// section 7); bytes that are not UTF-8 become U+FFFD.
+//
+// This writer is for the answers of the REST routes and the OpenAPI document: each request is
+// answered with it, an answer costs one string, and its bytes are the contract of REST.md. All
+// other JSON (messages to webhooks and programs, output of the command line) is built as a
+// Boost.JSON value and serialized: it is rare, and a tree is easier to build. JSON from outside is
+// always read with Boost.JSON.
 
 #include <cstdint>
 #include <string>
 #include <string_view>
 
 namespace certline::rest {
-
-void append_json_text(std::string& out, std::string_view text);  // with its quotes
 
 // Appends to `out`. The caller sees to it that keys stand in objects and all is closed.
 class JsonWriter {

@@ -1,5 +1,6 @@
-// The OpenAPI 3.1 document of the routes. Paths, fields and commands come from the two tables;
-// answers are rendered samples, and a schema is what all samples of one answer have in common.
+// Writes the OpenAPI 3.1 document of the routes. Paths, fields and commands come from the tables.
+// Answers are rendered samples, and a schema is what all samples of one answer have in common.
+// openapi_samples.cpp is next on the way.
 #include <algorithm>
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>

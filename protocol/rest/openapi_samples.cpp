@@ -1,5 +1,5 @@
-// The samples go through the parser and the renderer that real requests go through, so that what
-// the document shows is what a client gets.
+// Sample requests and replies for the OpenAPI document. They go through the parser and the renderer
+// of real requests, so the document shows what a client gets.
 #include "protocol/rest/openapi_samples.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
-// Requests and replies as they might be, one set per route: the OpenAPI document shows them, and
-// its schemas are read off them. Private to the REST routes.
+// Sample requests and replies, a set for each route. The OpenAPI document shows them and reads its
+// schemas off them. Private to the REST routes.
 
 #include <span>
 #include <string>

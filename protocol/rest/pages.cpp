@@ -1,6 +1,6 @@
-// The pages behind the links in mails. Looking at one changes nothing, as programs that scan mail
-// follow links; its button posts to the address it was loaded from. No scripts, nothing from
-// elsewhere, and whatever is said is escaped.
+// The pages behind the links in mails. Loading a page changes nothing, because programs that scan
+// mail follow links; its button posts to the same address. Pages have no scripts, load nothing, and
+// escape every text. parse.cpp is next on the way.
 #include <algorithm>
 #include <array>
 

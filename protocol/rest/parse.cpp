@@ -1,36 +1,17 @@
-// An HTTP request to its row: what is wrong with a path whatever it names, which row it names, and
-// the rows that are answered here. What a row takes is put together in rest_build.cpp.
+// Finds the row of an HTTP request. It refuses bad paths, answers for missing routes and methods,
+// and answers the rows without a command. build.cpp puts the others together, next on the way.
 #include "protocol/rest/routes.hpp"
 
 #include <algorithm>
 
 #include "protocol/rest/answers.hpp"
 #include "protocol/rest/input.hpp"
+#include "protocol/rest/target.hpp"
 
 namespace certline::rest {
 namespace {
 
 constexpr std::size_t kNoRow = std::size_t(-1);
-
-// Why a path is refused whatever it names; empty: it isn't.
-std::string path_objection(std::string_view path) {
-  if (!path.starts_with('/')) return "the target is no absolute path";
-  if (path.find("//") != std::string_view::npos) return "the path has an empty segment";
-  std::string decoded;
-  if (path.find('%') != std::string_view::npos) {
-    auto text = percent_decode(path, false);
-    if (!text) return text.error().detail;
-    decoded = std::move(*text);
-    path = decoded;
-  }
-  while (!path.empty()) {
-    path.remove_prefix(1);
-    const std::string_view segment = path.substr(0, path.find('/'));
-    if (segment == "." || segment == "..") return "the path has a segment of dots";
-    path.remove_prefix(segment.size());
-  }
-  return {};
-}
 
 // Where a target leads: a row, or the rows of its path that other methods have.
 struct Route {
@@ -48,7 +29,7 @@ bool fits(std::string_view pattern, std::string_view path, std::string_view& par
   return parameter.find('/') == std::string_view::npos;
 }
 
-// Asking with HEAD what a GET would say must not make a key that nobody gets to see.
+// A HEAD must not make a key: its answer has no body to show it in.
 bool has_head(const RestRow& row) {
   return row.method == HttpMethod::get && row.errors != RestErrors::claim;
 }
@@ -57,7 +38,7 @@ Route find_route(HttpMethod method, std::string_view path) {
   if (path == kVersionedPath.substr(0, kVersionedPath.size() - 1)) path = kVersionedPath;
   const HttpMethod asked = method == HttpMethod::head ? HttpMethod::get : method;
   Route route;
-  for (const bool literal : {true, false}) {  // /servers/add is no domain
+  for (const bool literal : {true, false}) {  // /servers/add is a route, not a domain
     for (std::size_t i = 0; i < rest_table().size(); ++i) {
       const RestRow& row = rest_table()[i];
       if ((row.path.find('{') == std::string_view::npos) != literal) continue;
@@ -129,7 +110,7 @@ std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,
   const std::size_t mark = std::min(request.target.find('?'), request.target.size());
   const std::string_view path = request.target.substr(0, mark);
   const std::string_view query = request.target.substr(std::min(mark + 1, request.target.size()));
-  if (const std::string objection = path_objection(path); !objection.empty()) {
+  if (const std::string_view objection = path_objection(path); !objection.empty()) {
     return problem(400, objection);
   }
   const Route route = find_route(request.method, path);

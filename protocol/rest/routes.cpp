@@ -54,7 +54,7 @@ RestRow rest_row(const CommandRow& command, const RouteRow& route) {
           .summary = route.summary.empty() ? command.summary : route.summary,
           .errors = route.errors,
           .fields = fields_of(route.method, route.path, route.fields),
-          .keyed = (command.needs & key_bit(static_cast<std::size_t>(Key::apikey))) != 0};
+          .keyed = (command.needs & argument_bit(static_cast<std::size_t>(Argument::apikey))) != 0};
 }
 
 void append_pages(std::vector<RestRow>& table) {

@@ -1,8 +1,8 @@
 #pragma once
-// The REST routes: one table of rows, each the twin of a command. A request that the HTTP gate let
-// through becomes the same Request as its line would; a Reply becomes JSON and a status. Pure.
-// The routes under /api/v1.0 keep the names, field orders, null rules and error bodies that
-// REST.md fixes; errors elsewhere are problem documents (RFC 9457).
+// The REST routes: a table of rows made from the commands' rows. A request that the HTTP gate let
+// through becomes the same Request as its line would; a Reply becomes JSON and a status. Pure. The
+// routes under /api/v1.0 keep the names, field orders, null rules and error bodies that REST.md
+// fixes; errors elsewhere are problem documents (RFC 9457).
 
 #include <cstdint>
 #include <span>
@@ -73,6 +73,9 @@ std::span<const RestRow> rest_table();
 std::variant<RestCall, HttpResponse> parse_rest(const HttpRequest& request,
                                                 const DomainRules& rules);
 HttpResponse render_rest(const RestCall& call, const Reply& reply);
+
+// 429 with Retry-After, as the documented routes say that a client asks too often.
+HttpResponse too_many_attempts(std::uint32_t wait_s);
 
 // What the gate and the server themselves refuse: a problem document.
 HttpResponse problem(int status, std::string_view detail);

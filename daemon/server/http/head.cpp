@@ -6,6 +6,7 @@
 #include <array>
 
 #include "protocol/ip_address.hpp"
+#include "protocol/rest/target.hpp"
 
 namespace certline::server::http {
 namespace {
@@ -24,13 +25,6 @@ constexpr bool is_digit(char c) {
 }
 constexpr bool is_letter(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
-constexpr int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-  if (c >= 'A' && c <= 'F') return c - 'A' + 10;
-  return -1;
 }
 
 constexpr char lower(char c) {
@@ -53,30 +47,6 @@ bool has_control(std::string_view text) {
   return std::any_of(text.begin(), text.end(), [](char c) {
     return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f;
   });
-}
-
-// One step through "%41": the decoded byte and how many there were, none where it is malformed.
-struct DecodedTarget {
-  char byte = 0;
-  std::size_t size = 0;
-};
-DecodedTarget decode_at(std::string_view text, std::size_t at) {
-  if (text[at] != '%') return {text[at], 1};
-  if (at + 2 >= text.size()) return {};
-  const int high = hex_value(text[at + 1]), low = hex_value(text[at + 2]);
-  if (high < 0 || low < 0) return {};
-  return {static_cast<char>(high * 16 + low), 3};
-}
-
-// `decoded` may have slashes of its own within a segment; what they part is no way up either.
-bool has_dot_segment(std::string_view decoded) {
-  while (!decoded.empty()) {
-    const std::size_t end = std::min(decoded.find('/'), decoded.size());
-    const std::string_view segment = decoded.substr(0, end);
-    if (segment == "." || segment == "..") return true;
-    decoded.remove_prefix(std::min(end + 1, decoded.size()));
-  }
-  return false;
 }
 
 }  // namespace
@@ -103,7 +73,7 @@ bool is_authority(std::string_view text) {
     ++end;
   } else {
     while (end < text.size() && text[end] != ':') {
-      const DecodedTarget one = decode_at(text, end);
+      const rest::DecodedByte one = rest::decode_at(text, end);
       const char c = text[end];
       const bool allowed = is_letter(c) || is_digit(c) || c == '%' ||
                            std::string_view("-._~!$&'()*+,;=").find(c) != std::string_view::npos;
@@ -119,28 +89,22 @@ bool is_authority(std::string_view text) {
 
 std::optional<HttpRefusal> judge_target(std::string_view target) {
   if (target.size() > kHttpTargetBytes) return HttpRefusal{414, "the target is too long"};
-  if (!target.starts_with('/')) {
-    return HttpRefusal{400, "the target must be a path, as in GET /api/ping"};
-  }
   const auto odd = [](char c) { return c <= 0x20 || c >= 0x7f; };
   if (std::any_of(target.begin(), target.end(), odd)) {
     return HttpRefusal{400, "the target must be printable ASCII; encode other bytes as %XX"};
   }
   if (target.find('#') != target.npos) return HttpRefusal{400, "a target has no fragment"};
   const std::size_t query = std::min(target.find('?'), target.size());
-  std::string path;
+  const std::string_view objection = rest::path_objection(target.substr(0, query));
+  if (!objection.empty()) return HttpRefusal{400, objection};
   for (std::size_t at = 0; at < target.size();) {
-    const DecodedTarget one = decode_at(target, at);
+    const rest::DecodedByte one = rest::decode_at(target, at);
     if (one.size == 0) return HttpRefusal{400, "a % is followed by two hexadecimal digits"};
     if (one.byte == 0) return HttpRefusal{400, "a target has no %00"};
-    if (at < query) {
-      if (has_control({&one.byte, 1})) return HttpRefusal{400, "a path has no control bytes"};
-      path += one.byte;
+    if (at < query && has_control({&one.byte, 1})) {
+      return HttpRefusal{400, "a path has no control bytes"};
     }
     at += one.size;
-  }
-  if (has_dot_segment(path) || target.substr(0, query).find("//") != target.npos) {
-    return HttpRefusal{400, "a path has no empty, . or .. segment"};
   }
   return {};
 }

@@ -80,10 +80,10 @@ TEST_CASE("no route leads to a command of administrators") {
     CHECK(row.command->access == Access::everyone);
     for (const RestField& field : row.fields) {
       if (field.argument.empty()) continue;
-      const auto* const key = std::find(kKeys.begin(), kKeys.end(), field.argument);
-      REQUIRE(key != kKeys.end());
-      const auto index = static_cast<std::size_t>(key - kKeys.begin());
-      CHECK((row.command->takes & key_bit(index)) != 0);
+      const auto* const key = std::find(kArguments.begin(), kArguments.end(), field.argument);
+      REQUIRE(key != kArguments.end());
+      const auto index = static_cast<std::size_t>(key - kArguments.begin());
+      CHECK((row.command->takes & argument_bit(index)) != 0);
     }
   }
 }

@@ -4,12 +4,13 @@ fast as they can, some that ask without end, some that never read. Each time ano
 requests go on as if nobody else were there, and what the crowd cost is given back when it leaves.
 """
 
+import contextlib
 import sys
 
 sys.dont_write_bytecode = True
 from harness import CERTLINED, check, equal, main, wait_for
 from measures import (HIT, KEY, MIB, Crowd, Peak, connections, descriptors, kernel_queues,
-                      p99_ms, unaffected, watching_daemon)
+                      hit_anew, line_unaffected, p99_ms, watching_daemon)
 
 SLOW = 2000
 HOGS = 8
@@ -19,6 +20,14 @@ QUEUE_MOST = 256 * 1024  # the kernel's, for one connection and one direction
 KEPT_MOST = 512 * 1024   # the daemon's, for one connection: buffers for replies and requests
 
 
+@contextlib.contextmanager
+def with_one_beside(directory, names=10):
+    """The daemon for the crowd, and one that is left alone."""
+    with watching_daemon(directory / "crowded", names) as daemon, \
+            watching_daemon(directory / "beside") as beside:
+        yield daemon, beside
+
+
 def given_back(daemon, before):
     """Every connection of a crowd that left is closed, and its descriptor with it."""
     wait_for(lambda: connections(daemon) == 1, "the crowd's connections to be gone")
@@ -26,24 +35,24 @@ def given_back(daemon, before):
 
 
 def slow_crowd(directory):
-    with watching_daemon(directory) as daemon:
-        unaffected(daemon, "nobody else")
+    with with_one_beside(directory) as (daemon, beside):
+        line_unaffected(daemon, beside, "nobody else")
         before = descriptors(daemon)
         with Crowd("slow", daemon, SLOW):
             there = connections(daemon)
             check(there > SLOW * 0.95, f"only {there} connections")
-            unaffected(daemon, f"{there} dripping and silent")
+            line_unaffected(daemon, beside, f"{there} dripping and silent")
         given_back(daemon, before)
 
 
 def churn(directory):
     """In and out, by FIN, half-close and reset, with and without a request."""
-    with watching_daemon(directory) as daemon:
+    with with_one_beside(directory) as (daemon, beside):
         before = descriptors(daemon)
         with Crowd("churn", daemon, 400):
-            unaffected(daemon, "400 come and go")
+            line_unaffected(daemon, beside, "400 come and go")
             with Peak(daemon) as memory:
-                unaffected(daemon, "400 come and go, later")
+                line_unaffected(daemon, beside, "400 come and go, later")
         print(f"      memory grew by {memory.growth / MIB:.1f} MiB")
         check(memory.growth < 8 * MIB, f"{memory.growth} bytes more")
         given_back(daemon, before)
@@ -55,21 +64,21 @@ def hogs(directory):
     kinds = {"one name": HIT, "all names": f"command domains apikey {KEY}",
              "blank lines": "", "the longest lines": "x" * 16384,
              "bad lines": "\n".join(["x"] * 99 + ["command ping"])}
-    with watching_daemon(directory, names=1000) as daemon:
+    with with_one_beside(directory, 1000) as (daemon, beside):
         before = descriptors(daemon)
         for what, request in kinds.items():
             with Crowd("hogs", daemon, HOGS, request):
-                unaffected(daemon, f"{HOGS} send without end: {what}", P99_BUSY_MS)
+                line_unaffected(daemon, beside, f"{HOGS} send without end: {what}", P99_BUSY_MS)
         given_back(daemon, before)
 
 
 def never_read(directory):
     """Nobody reads, or a byte a second: what waits for them is bounded here and in the kernel."""
-    with watching_daemon(directory) as daemon:
+    with with_one_beside(directory) as (daemon, beside):
         before = descriptors(daemon)
         for kind, what in (("deaf", "never read"), ("trickle", "read a byte a second")):
             with Peak(daemon) as memory, Crowd(kind, daemon, 100, "command help"):
-                unaffected(daemon, f"100 ask without end and {what}")
+                line_unaffected(daemon, beside, f"100 ask without end and {what}")
                 sent, received = kernel_queues(daemon)
             print(f"      memory grew by {memory.growth / MIB:.1f} MiB, the kernel keeps at most "
                   f"{sent} bytes to send and {received} received of a connection")
@@ -85,7 +94,7 @@ def all_kinds(directory):
     with watching_daemon(directory, binary=CERTLINED) as daemon:
         for kind in ("slow", "churn", "hogs", "deaf", "trickle"):
             with Crowd(kind, daemon, 100, HIT):
-                p99_ms(lambda: equal(daemon.request(HIT).code, 200, HIT), 2)
+                p99_ms(2, lambda: hit_anew(daemon))
         wait_for(lambda: connections(daemon) == 1, "the crowds' connections to be gone")
 
 

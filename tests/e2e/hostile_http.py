@@ -14,8 +14,8 @@ import time
 
 sys.dont_write_bytecode = True
 from harness import CERTLINED, PATIENCE, Daemon, check, equal, main, run, wait_for
-from measures import KEY, MIB, P99_MS, RELEASE, ROUNDS, p99_ms, private_bytes, unaffected, \
-    watching_daemon
+from measures import (KEY, MIB, P99_MS, RELEASE, line_unaffected, private_bytes, unaffected,
+                      watching_daemon)
 
 SLOW_S = 10
 SLOW_CLIENTS = 200
@@ -110,19 +110,16 @@ def prober(port):
     return ask
 
 
-def served(daemon, what):
+def served(daemon, beside, what):
     """Both wires go on for others."""
-    unaffected(daemon, what)
-    ask, rounds = prober(daemon.port_of("http")), []
-    while not rounds or (rounds[-1][0] >= P99_MS and len(rounds) < ROUNDS):
-        rounds.append(p99_ms(ask))
-    best, count = min(rounds)
-    print(f"      {what}: p99 {best:.1f} ms over {count} requests by HTTP")
-    check(best < P99_MS, f"{what}: p99 in ms by HTTP, by round: {rounds}")
+    line_unaffected(daemon, beside, what)
+    unaffected(f"{what}: one by HTTP", P99_MS,
+               *(prober(each.port_of("http")) for each in (daemon, beside)))
 
 
 def slow(directory, what, *mode):
-    with watching_daemon(directory, config=CONFIG) as daemon:
+    with watching_daemon(directory / "crowded", config=CONFIG) as daemon, \
+            watching_daemon(directory / "beside", config=CONFIG) as beside:
         url = f"http://127.0.0.1:{daemon.port_of('http')}/api/openapi.json"
         attack = subprocess.Popen(["slowhttptest", *mode, "-c", str(SLOW_CLIENTS), "-r",
                                    str(SLOW_CLIENTS), "-l", str(SLOW_S), "-p", "2", "-u", url],
@@ -133,7 +130,7 @@ def slow(directory, what, *mode):
             wait_for(lambda: there() > SLOW_CLIENTS / 2, "slow clients")
             end = time.monotonic() + SLOW_S * 0.6
             while time.monotonic() < end:
-                served(daemon, what)
+                served(daemon, beside, what)
             said, _ = attack.communicate(timeout=SLOW_S + PATIENCE)
             check("service available:   NO" not in re.sub(r"\x1b\[[\d;]*m", "", said), said)
         finally:

@@ -208,7 +208,8 @@ class Player:
             return
         if text == "with TLS":
             context = ssl.create_default_context(cafile=str(self.authority.certificate))
-            plain = socket.create_connection(("127.0.0.1", self.daemon.port_of("line-tls")))
+            plain = socket.create_connection(("127.0.0.1", self.daemon.port_of("line-tls")),
+                                             harness.PATIENCE)
             self.connections[name] = harness.Line.over(
                 context.wrap_socket(plain, server_hostname="127.0.0.1"))
             return

@@ -283,3 +283,15 @@ TEST_CASE("links in mails: a page that asks, a page that tells, and no way to ac
     CHECK(http.answer().content_type == "text/html; charset=utf-8");
   }
 }
+
+TEST_CASE("a client that asks too often is told once when to come back") {
+  const HttpResponse direct = too_many_attempts(7);
+  CHECK(direct.status == 429);
+  CHECK(direct.body == R"({"message":"Too Many Attempts."})");
+  const RestCall call = get("/api/v1.0/user?api_key=" + kRestKey).call();
+  const HttpResponse rendered = render_rest(call, Error{ErrorKind::too_many, "too fast", 7});
+  CHECK(rendered.body == direct.body);
+  REQUIRE(rendered.fields.size() == 1);
+  CHECK(rendered.fields == direct.fields);
+  CHECK(rendered.fields[0] == std::pair<std::string_view, std::string>("Retry-After", "7"));
+}

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "daemon/server/listeners.hpp"
+#include "daemon/server/ports.hpp"
 #include "daemon/server/tls_identity.hpp"
 #include "scanner/scanner_settings.hpp"
 

@@ -39,7 +39,7 @@ http::HttpAnswerStyle HttpConnection::style_for(const http::HttpHead& head) cons
   return {head.method == HttpMethod::head, stays, head.minor_version};
 }
 
-void HttpConnection::serve(http::HttpIncoming incoming, std::string_view raw) {
+void HttpConnection::serve_request(http::HttpIncoming incoming, std::string_view raw) {
   ++served_;
   ++turn_;
   stage_since_ = now_;
@@ -68,11 +68,10 @@ void HttpConnection::serve(http::HttpIncoming incoming, std::string_view raw) {
 
 // What a client that asks too often is told (as the documented routes say it).
 std::optional<HttpResponse> HttpConnection::too_fast(const RestCall* call) {
-  const RateLimits& rates = host_.settings()->config.rates;
   const ApiKey* key = call == nullptr ? nullptr : key_of(call->request);
-  const std::uint32_t wait = host_.sources.request(
-      caller_.source, key != nullptr ? key->text() : std::string_view(), rates, now_);
+  const std::uint32_t wait = seconds_to_wait(key != nullptr ? key->text() : std::string_view());
   if (wait == 0) return {};
+  const RateLimits& rates = host_.settings()->config.rates;
   HttpResponse response = rest::too_many_attempts(wait);
   const std::uint32_t rate = key != nullptr ? rates.key_per_minute : rates.source_per_minute;
   response.fields.insert(response.fields.begin(), {{"X-RateLimit-Limit", std::to_string(rate)},
@@ -85,99 +84,30 @@ std::optional<HttpResponse> HttpConnection::too_fast(const RestCall* call) {
 void HttpConnection::execute(RestCall call, const http::HttpAnswerStyle& style,
                              std::string_view raw) {
   if (const auto refused = too_fast(&call)) return answer(*refused, style);
-  const auto* expiration = std::get_if<GetExpiration>(&call.request);
-  const bool waits = expiration != nullptr && expiration->wait_s > 0;
-  under_way_ = std::make_unique<UnderWay>();
-  under_way_->style = style;
-  under_way_->waits = waits;
-  under_way_->received_utc = host_.service.parts().now();
-  if (waits) under_way_->until = now_ + std::chrono::seconds(expiration->wait_s);
-  under_way_->call = std::move(call);
-  if (waits) {
-    try_waiting(false);
+  under_way_ = std::make_unique<UnderWay>(UnderWay{std::move(call), style, raw});
+  const Request& request = under_way_->call.request;
+  const auto* expiration = std::get_if<GetExpiration>(&request);
+  if (expiration != nullptr && expiration->wait_s > 0) {
+    await_scan(request, host_.service.parts().now(),
+               now_ + std::chrono::seconds(expiration->wait_s), 0);
   } else {
-    ask(raw);
+    ask(request, 0);
   }
+  if (under_way_) under_way_->raw = {};
 }
 
-// Answers of one commit come on another thread, and leave together.
-void HttpConnection::ask(std::string_view raw) {
-  auto deliver = [loop = host_.loop, weak = weak_from_this(), raw,
-                  here = std::this_thread::get_id()](service::Service::Answered said) {
-    const auto self = weak.lock();
-    if (self && here == std::this_thread::get_id()) return self->answer_at_once(said, raw);
-    loop->queue([weak, reply = std::move(said.reply)] {
-      if (const auto later = weak.lock()) {
-        later->guarded([&] {
-          later->finish_under_way(reply);
-          later->schedule_pump();
-        });
-      }
-    });
-  };
-  host_.service.ask(under_way_->call.request, caller_, host_.settings(), 0, host_.writes,
-                    std::move(deliver));
-}
-
-void HttpConnection::answer_at_once(const service::Service::Answered& said, std::string_view raw) {
+void HttpConnection::on_answer(Slot, const service::Service::Answered& said) {
+  if (closed_ || !under_way_) return;
   const auto done = std::move(under_way_);
   log_failure(said.reply);
-  const HttpResponse response = render_rest(done->call, said.reply);
-  answer(response, done->style);
-  if (said.basis && !raw.empty() && response.status == 200) {
-    keep(raw, response, done->style, *said.basis);
-  }
-}
-
-void HttpConnection::try_waiting(bool give_up) {
-  service::Service::Answered said{Error{}};
-  const auto look = [&] {
-    host_.service.ask(under_way_->call.request, caller_, host_.settings(), under_way_->received_utc,
-                      host_.writes,
-                      [&](service::Service::Answered answered) { said = std::move(answered); });
-  };
-  look();
-  if (said.wait_for && !give_up && !under_way_->registered) {
-    // Registered first, then asked again: a scan that ends in between is not missed.
-    under_way_->registered = said.wait_for;
-    host_.wait_for(*said.wait_for, id_);
-    look();
-  }
-  if (said.wait_for && !give_up) return;
-  finish_under_way(said.reply);
-}
-
-void HttpConnection::stop_waiting() {
-  if (under_way_ && under_way_->registered) host_.stop_waiting(*under_way_->registered, id_);
-  if (under_way_) under_way_->registered.reset();
-}
-
-void HttpConnection::finish_under_way(const Reply& reply) {
-  if (closed_ || !under_way_) return;
-  stop_waiting();
-  const auto done = std::move(under_way_);
-  log_failure(reply);
   http::HttpAnswerStyle style = done->style;
   style.keep_alive = style.keep_alive && !draining_;
   stage_since_ = now_;
-  answer(render_rest(done->call, reply), style);
-}
-
-void HttpConnection::log_failure(const Reply& reply) const {
-  if (reply || !host_.log.enabled(runtime::LogLevel::debug)) return;
-  host_.log.write(runtime::LogLevel::debug, "request_failed",
-                  {{"source", caller_.source.to_string()},
-                   {"kind", error_name(reply.error().kind)},
-                   {"detail", reply.error().detail}});
-}
-
-void HttpConnection::endpoint_scanned() {
-  if (closed_ || !under_way_ || !under_way_->waits) return;
-  guarded([this] {
-    under_way_->registered.reset();
-    try_waiting(false);
-    schedule_pump();
-  });
+  const HttpResponse response = render_rest(done->call, said.reply);
+  answer(response, style);
+  if (said.basis && !done->raw.empty() && style.keep_alive && response.status == 200) {
+    keep(done->raw, response, style, *said.basis);
+  }
 }
 
 void HttpConnection::answer(const HttpResponse& response, const http::HttpAnswerStyle& style) {

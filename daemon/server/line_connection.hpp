@@ -1,12 +1,9 @@
 #pragma once
-// One socket of the line protocol around a LineSession. Belongs to its server thread.
+// One connection of the line protocol, around a LineSession.
 
-#include <memory>
-#include <optional>
-#include <span>
-#include <string>
+#include <string_view>
 
-#include "daemon/server/connection.hpp"
+#include "daemon/server/stream_connection.hpp"
 #include "protocol/line/session.hpp"
 
 namespace certline::server {
@@ -14,63 +11,33 @@ namespace certline::server {
 using line::LineMemory;
 using line::LineSession;
 
-class LineConnection final : public Connection,
-                             public std::enable_shared_from_this<LineConnection>,
-                             private LineMemory {
+class LineConnection final : public StreamConnection, private LineMemory {
  public:
-  LineConnection(ConnectionHost& host, Socket socket, const service::Caller& caller,
+  LineConnection(ConnectionHost& host, Stream stream, const service::Caller& caller,
                  std::uint64_t id);
 
-  void start() override;
-  void on_ready(Readiness ready) override;
-  void on_timer() override;
-  void endpoint_scanned() override;  // looks again whether its `wait` is satisfied
-  void drain() override;             // answers what is under way, then closes
-  void close() override;
-
  private:
-  using Clock = std::chrono::steady_clock;
+  bool wants_input() const override;
+  void on_bytes(std::string_view bytes) override { session_.on_bytes(bytes, now_); }
+  void on_end_of_input() override { session_.on_eof(now_); }
+  void serve() override;
+  TimePoint deadline() const override { return session_.deadline(); }
+  void on_deadline() override { session_.on_time(now_); }
+  void on_answer(Slot slot, const service::Service::Answered& said) override {
+    answer(slot, said.reply);
+  }
+  void on_drain() override { session_.drain(); }
+  void on_sent(std::size_t bytes) override;
 
-  struct Waiting {
-    LineSession::Slot slot;
-    Request request;
-    UtcTime received_utc;
-    Clock::time_point until;
-    std::optional<EndpointId> registered;  // with the host
-  };
-
-  void update_interest();
-  void on_readable();
-  bool recall(std::string_view line, Clock::time_point now, std::string& out) override;
-  void read_available();
-  void arm_timer();
-  void pump();
-  void schedule_pump();
+  bool recall(std::string_view line, TimePoint now, std::string& out) override;
   void log_request(const Request& request, const ApiKey* key);
-  void execute(LineSession::Execute work);
-  void ask(const LineSession::Execute& work);
-  void try_waiting(bool give_up);
-  void stop_waiting();
-  void answer(LineSession::Slot slot, const Reply& reply);
-  void drop_written();
+  void execute(const LineSession::Execute& work);
+  void answer(Slot slot, const Reply& reply);
   void flush();
-  void finish();
+  void say_goodbye();
 
-  ConnectionHost& host_;
-  Socket socket_;
-  const service::Caller caller_;
-  const std::uint64_t id_;
   LineSession session_;
-  std::string out_;
-  std::size_t out_sent_ = 0;
   std::size_t written_ = 0;
-  std::size_t discarded_ = 0;
-  std::unique_ptr<Waiting> waiting_;
-  Clock::time_point armed_until_ = Clock::time_point::max();
-  Clock::time_point linger_until_ = Clock::time_point::max();
-  Readiness interest_;
-  bool writing_ = false, pump_scheduled_ = false;  // writing_: output waits for room in the socket
-  bool input_ended_ = false, lingering_ = false, closed_ = false;
 };
 
 }  // namespace certline::server

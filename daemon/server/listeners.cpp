@@ -1,21 +1,14 @@
-// Ports are claimed before they are shared: with SO_REUSEPORT alone, two daemons on one port would
-// each get half of the guests. The options that accepted sockets inherit are set here, once.
+// The options that accepted sockets inherit are set here, once. server_thread.cpp accepts.
 #include "daemon/server/listeners.hpp"
 
-#include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
 #include <cerrno>
 #include <cstring>
-#include <filesystem>
 
 namespace certline::server {
 namespace {
@@ -23,6 +16,7 @@ namespace {
 namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
+using Local = asio::local::stream_protocol;
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
 // What the kernel keeps for a connection, each way. Left to itself it grows to megabytes for every
@@ -31,16 +25,31 @@ constexpr int kSocketBuffer = 64 * 1024;
 constexpr int kBacklog = 4096;
 constexpr mode_t kLocalSocketMode = 0666;
 
-struct WireFacts {
-  std::string_view name, setting;
-};
-constexpr std::array<WireFacts, 5> kWires{{{"line", "line.listen"},
-                                           {"line-tls", "line.listen_tls"},
-                                           {"http", "http.listen"},
-                                           {"https", "http.listen_tls"},
-                                           {"socket", "line.socket"}}};
+template <class Opened>
+void start_listening(Opened& acceptor, error_code& ec) {
+  acceptor.listen(kBacklog, ec);
+  if (!ec) acceptor.non_blocking(true, ec);
+  // Otherwise accept() waits for the next client instead of one that went away.
+  if (!ec) acceptor.set_option(asio::socket_base::enable_connection_aborted(true), ec);
+}
 
-tcp::endpoint to_asio(const runtime::ListenAddress& listen) {
+bool is_socket(const std::string& path) {
+  struct stat about {};
+  return ::lstat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode);
+}
+
+bool somebody_listens(asio::io_context& io, const Local::endpoint& endpoint) {
+  Local::socket probe(io);
+  error_code ec;
+  probe.open({}, ec);
+  if (!ec) probe.non_blocking(true, ec);
+  if (!ec) probe.connect(endpoint, ec);
+  return ec != asio::error::connection_refused;
+}
+
+}  // namespace
+
+tcp::endpoint tcp_endpoint(const runtime::ListenAddress& listen) {
   if (listen.address.is_v4()) {
     asio::ip::address_v4::bytes_type bytes;
     std::copy_n(listen.address.bytes.begin() + 12, 4, bytes.begin());
@@ -54,65 +63,9 @@ Error cannot_listen(Wire wire, const std::string& where, const std::string& why)
           "cannot listen on " + where + ": " + why + "; change " + std::string(wire_setting(wire))};
 }
 
-// The address of a Unix socket; nullopt where the path doesn't fit.
-std::optional<sockaddr_un> local_address(const std::string& path) {
-  sockaddr_un address{};
-  address.sun_family = AF_UNIX;
-  if (path.empty() || path.size() >= sizeof address.sun_path) return std::nullopt;
-  std::memcpy(address.sun_path, path.data(), path.size());
-  return address;
-}
-
-bool is_socket(const std::string& path) {
-  struct stat about {};
-  return ::lstat(path.c_str(), &about) == 0 && S_ISSOCK(about.st_mode);
-}
-
-bool somebody_listens(const sockaddr_un& address) {
-  const Socket probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  const int done =
-      ::connect(probe.descriptor(), reinterpret_cast<const sockaddr*>(&address), sizeof address);
-  return done == 0 || errno != ECONNREFUSED;
-}
-
-}  // namespace
-
-std::string_view wire_name(Wire wire) {
-  return kWires[static_cast<std::size_t>(wire)].name;
-}
-
-std::string_view wire_setting(Wire wire) {
-  return kWires[static_cast<std::size_t>(wire)].setting;
-}
-
-std::vector<WantedPort> wanted_ports(const runtime::Config& config) {
-  std::vector<WantedPort> wanted;
-  const auto add = [&](Wire wire, const std::vector<runtime::ListenAddress>& addresses) {
-    for (const runtime::ListenAddress& address : addresses) wanted.push_back({wire, address});
-  };
-  add(Wire::line, config.line.listen);
-  if (config.tls.on()) add(Wire::line_tls, config.line.listen_tls);
-  add(Wire::http, config.http.listen);
-  if (config.tls.on()) add(Wire::https, config.http.listen_tls);
-  return wanted;
-}
-
-Result<Bound> claim_port(const WantedPort& wanted) {
-  asio::io_context io;
-  tcp::acceptor probe(io);
-  const tcp::endpoint endpoint = to_asio(wanted.address);
-  error_code ec;
-  probe.open(endpoint.protocol(), ec);
-  if (!ec) probe.set_option(tcp::acceptor::reuse_address(true), ec);
-  if (!ec) probe.bind(endpoint, ec);
-  if (ec) return cannot_listen(wanted.wire, wanted.address.to_string(), ec.message());
-  return Bound{wanted.wire, {wanted.address.address, probe.local_endpoint().port()}, {}};
-}
-
-Result<Socket> listening_socket(const Bound& bound) {
-  asio::io_context io;
+Result<Acceptor> listen_at(asio::io_context& io, const Bound& bound) {
   tcp::acceptor acceptor(io);
-  const tcp::endpoint endpoint = to_asio(bound.address);
+  const tcp::endpoint endpoint = tcp_endpoint(bound.address);
   error_code ec;
   acceptor.open(endpoint.protocol(), ec);
   if (!ec) acceptor.set_option(tcp::acceptor::reuse_address(true), ec);
@@ -122,46 +75,36 @@ Result<Socket> listening_socket(const Bound& bound) {
   if (!ec) acceptor.set_option(asio::socket_base::receive_buffer_size(kSocketBuffer), ec);
   if (!ec) acceptor.set_option(asio::socket_base::send_buffer_size(kSocketBuffer), ec);
   if (!ec) acceptor.bind(endpoint, ec);
-  if (!ec) acceptor.listen(kBacklog, ec);
-  if (!ec) acceptor.native_non_blocking(true, ec);
+  if (!ec) start_listening(acceptor, ec);
   if (ec) return cannot_listen(bound.wire, bound.to_string(), ec.message());
-  return Socket(acceptor.release());
+  return Acceptor(std::move(acceptor));
 }
 
-Result<LocalSocket> LocalSocket::listen(const std::string& path) {
+Result<Acceptor> listen_locally(asio::io_context& io, const std::string& path) {
   const auto refuse = [&](const std::string& why) {
     return cannot_listen(Wire::socket, path, why);
   };
-  const auto address = local_address(path);
-  if (!address) return refuse("the path is too long");
+  if (path.size() >= sizeof asio::detail::sockaddr_un_type::sun_path) {
+    return refuse("the path is too long");
+  }
+  const Local::endpoint endpoint(path);
   if (is_socket(path)) {
-    if (somebody_listens(*address)) return refuse("another daemon listens there");
+    if (somebody_listens(io, endpoint)) return refuse("another daemon listens there");
     ::unlink(path.c_str());
   }
-  Socket socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  ::setsockopt(socket.descriptor(), SOL_SOCKET, SO_SNDBUF, &kSocketBuffer, sizeof kSocketBuffer);
-  if (::bind(socket.descriptor(), reinterpret_cast<const sockaddr*>(&*address), sizeof *address) !=
-      0) {
-    return refuse(std::strerror(errno));
+  Local::acceptor acceptor(io);
+  error_code ec;
+  acceptor.open({}, ec);
+  if (!ec) acceptor.set_option(asio::socket_base::send_buffer_size(kSocketBuffer), ec);
+  if (!ec) acceptor.bind(endpoint, ec);
+  if (ec) return refuse(ec.message());
+  if (::chmod(path.c_str(), kLocalSocketMode) != 0) {
+    ec.assign(errno, boost::system::system_category());
   }
-  LocalSocket local(std::move(socket), path);
-  if (::chmod(path.c_str(), kLocalSocketMode) != 0 ||
-      ::listen(local.socket_.descriptor(), kBacklog) != 0) {
-    return refuse(std::strerror(errno));
-  }
-  return local;
-}
-
-LocalSocket::~LocalSocket() {
-  if (!path_.empty()) ::unlink(path_.c_str());
-}
-
-bool wants_local_socket(const runtime::Config& config) {
-  if (config.line.socket.empty()) return false;
-  if (config.line.socket != runtime::kDefaultSocket) return true;
-  std::error_code ec;
-  return std::filesystem::is_directory(std::filesystem::path(runtime::kDefaultSocket).parent_path(),
-                                       ec);
+  if (!ec) start_listening(acceptor, ec);
+  if (!ec) return Acceptor(std::move(acceptor));
+  ::unlink(path.c_str());
+  return refuse(ec.message());
 }
 
 }  // namespace certline::server

@@ -1,8 +1,11 @@
-// Every thread has a socket of its own at each TCP port, and the kernel spreads the guests. A Unix
+// Every thread has a socket of its own at each TCP port, and the kernel spreads the clients. A Unix
 // socket cannot be shared like that: the first thread has it.
 #include "daemon/server/server.hpp"
 
+#include <unistd.h>
+
 #include <algorithm>
+#include <boost/asio/post.hpp>
 #include <thread>
 
 #include "daemon/server/server_thread.hpp"
@@ -27,14 +30,20 @@ Server::Server(service::Service& service, runtime::Log& log, runtime::Gauges& ga
     threads_.push_back(
         std::make_unique<ServerThread>(service, log, sources_, gauges, settings_, identity));
   }
-  std::vector<std::shared_ptr<EventLoop>> loops;
-  for (const auto& thread : threads_) loops.push_back(thread->loop);
-  service.parts().store.after_each_commit([loops = std::move(loops)] {
-    for (const auto& loop : loops) loop->wake_for_work();
+  std::vector<std::shared_ptr<Inbox>> inboxes;
+  for (const auto& thread : threads_) inboxes.push_back(thread->inbox);
+  service.parts().store.after_each_commit([inboxes = std::move(inboxes)] {
+    for (const auto& inbox : inboxes) inbox->wake();
   });
 }
 
-Server::~Server() = default;
+Server::~Server() {
+  remove_socket_file();
+}
+
+void Server::remove_socket_file() {
+  if (!socket_file_.empty()) ::unlink(std::exchange(socket_file_, {}).c_str());
+}
 
 Result<std::vector<Bound>> Server::start() {
   std::vector<Bound> all;
@@ -42,18 +51,15 @@ Result<std::vector<Bound>> Server::start() {
     auto bound = claim_port(wanted);
     if (!bound) return bound.error();
     for (auto& thread : threads_) {
-      auto socket = listening_socket(*bound);
-      if (!socket) return socket.error();
-      thread->listen(bound->wire, std::move(*socket));
+      if (auto listens = thread->listen(*bound); !listens) return listens.error();
     }
     all.push_back(*bound);
   }
   if (wants_local_socket(settings_->config)) {
-    auto local = LocalSocket::listen(settings_->config.line.socket);
-    if (!local) return local.error();
-    threads_.front()->listen(Wire::socket, local->take());
-    all.push_back({Wire::socket, {}, local->path()});
-    local_.emplace(std::move(*local));
+    const Bound local{Wire::socket, {}, settings_->config.line.socket};
+    if (auto listens = threads_.front()->listen(local); !listens) return listens.error();
+    socket_file_ = local.path;
+    all.push_back(local);
   }
   for (auto& thread : threads_) thread->run();
   return all;
@@ -72,12 +78,12 @@ void Server::endpoint_scanned(EndpointId endpoint) {
 }
 
 void Server::heartbeat(const std::function<void()>& beat) {
-  for (auto& thread : threads_) thread->loop->post(beat);
+  for (auto& thread : threads_) boost::asio::post(thread->io, beat);
 }
 
 void Server::drain(std::chrono::milliseconds most) {
   const auto until = std::chrono::steady_clock::now() + most;
-  local_.reset();
+  remove_socket_file();
   for (auto& thread : threads_) thread->begin_drain();
   for (auto& thread : threads_) thread->wait_idle(until);
   for (auto& thread : threads_) thread->stop();

@@ -1,13 +1,13 @@
 #pragma once
-// The server of every wire: threads with an event loop each, which share the ports.
+// The server of every wire: threads with an io_context each, which share the ports.
 
 #include <chrono>
 #include <functional>
 #include <memory>
-#include <optional>
+#include <string>
 #include <vector>
 
-#include "daemon/server/listeners.hpp"
+#include "daemon/server/ports.hpp"
 #include "daemon/server/source_limits.hpp"
 #include "daemon/server/tls_identity.hpp"
 #include "daemon/service/service.hpp"
@@ -38,9 +38,11 @@ class Server {
   void drain(std::chrono::milliseconds most);
 
  private:
+  void remove_socket_file();
+
   runtime::SettingsPtr settings_;
   SourceLimits sources_;
-  std::optional<LocalSocket> local_;
+  std::string socket_file_;  // of the Unix socket; goes with it
   std::vector<std::unique_ptr<ServerThread>> threads_;
 };
 

@@ -1,10 +1,11 @@
 #pragma once
-// One thread of the server: an event loop, its share of the listeners, and the guests who came in
-// by them. A guest never leaves his thread, so connections have no locks.
+// One thread of the server: an io_context, its share of the listening sockets, and the connections
+// that came in by them. A connection never leaves its thread, so it has no locks.
 
 #include <sys/resource.h>
 
 #include <atomic>
+#include <boost/asio/steady_timer.hpp>
 #include <chrono>
 #include <condition_variable>
 #include <memory>
@@ -15,23 +16,26 @@
 
 #include "daemon/server/connection.hpp"
 #include "daemon/server/listeners.hpp"
+#include "daemon/server/stream.hpp"
 #include "daemon/server/tls_identity.hpp"
 
 namespace certline::server {
 
-class ServerThread final : public ConnectionHost, private EventLoop::Listener {
+class ServerThread final : public ConnectionHost {
  public:
   ServerThread(service::Service& service, runtime::Log& log, SourceLimits& limits,
                runtime::Gauges& gauges, runtime::SettingsPtr settings, TlsIdentityPtr identity);
   ~ServerThread() override;
 
   // Before run().
-  void listen(Wire wire, Socket socket) { listeners_.push_back({wire, std::move(socket)}); }
+  Result<void> listen(const Bound& bound);
   void run();
   void stop();
 
-  // ConnectionHost, for the guests.
+  // ConnectionHost, for the connections.
   const runtime::SettingsPtr& settings() const override { return settings_; }
+  void await_turn_end() override;
+  void read_later(std::shared_ptr<StreamConnection> connection) override;
   void wait_for(EndpointId endpoint, std::uint64_t connection) override;
   void stop_waiting(EndpointId endpoint, std::uint64_t connection) override;
   void closed(std::uint64_t id) override;
@@ -44,40 +48,40 @@ class ServerThread final : public ConnectionHost, private EventLoop::Listener {
   void wait_idle(std::chrono::steady_clock::time_point until);
 
  private:
-  struct Door {
+  struct Listener {
     Wire wire;
-    Socket socket;
+    Acceptor acceptor;
+    boost::asio::steady_timer pause;
   };
-  struct Guest {
+  struct Accepted {
     std::shared_ptr<Connection> connection;
     IpAddress source;
   };
 
-  // Listeners are known by their index, connections by higher numbers.
-  void on_ready(EventLoop::Id id, Readiness what) override;
-  void on_timer(EventLoop::Id id) override;
-  void on_turn_end() override;
-
-  void accept_some(std::size_t index);
-  void pause_accepting(std::size_t index, std::string_view why);
-  void admit(Wire wire, Socket socket, const service::Caller& caller);
-  std::shared_ptr<Connection> connection(Wire wire, Socket socket, const service::Caller& caller,
+  void await_client(Listener& listener);
+  void accept_some(Listener& listener);
+  void pause_accepting(Listener& listener, std::string_view why);
+  void admit(Wire wire, Stream stream, const service::Caller& caller);
+  std::shared_ptr<Connection> connection(Wire wire, Stream stream, const service::Caller& caller,
                                          std::uint64_t id);
-  std::shared_ptr<Connection> handshake(Wire wire, Socket socket, const service::Caller& caller,
+  std::shared_ptr<Connection> handshake(Wire wire, Stream stream, const service::Caller& caller,
                                         std::uint64_t id);
-  void turn_away(Wire wire, Socket socket, const IpAddress& source, const Error& why);
+  void turn_away(Wire wire, Stream stream, const IpAddress& source, const Error& why);
+  void on_turn_end();
   void wake(EndpointId endpoint);
 
   runtime::Gauges& gauges_;
   runtime::SettingsPtr settings_;
-  TlsIdentityPtr identity_;  // null where no listener takes TLS
+  TlsIdentityPtr identity_;  // null where no port takes TLS
   const rlim_t first_kept_;
   std::vector<char> buffer_;
-  std::vector<Door> listeners_;
-  std::unordered_map<std::uint64_t, Guest> guests_;
+  std::vector<std::unique_ptr<Listener>> listeners_;
+  std::unordered_map<std::uint64_t, Accepted> connections_;
+  std::uint64_t next_id_ = 1;
+  bool turn_ends_ = false;  // on_turn_end() is queued
+  std::vector<std::shared_ptr<StreamConnection>> readers_, reading_;
   std::unordered_multimap<EndpointId, std::uint64_t> waiting_;
   std::atomic<std::size_t> waiting_count_{0};
-  EventLoop::Id next_id_;
   std::mutex idle_mutex_;
   std::condition_variable idle_changed_;
   bool idle_ = false, draining_ = false;

@@ -1,5 +1,5 @@
-// One record for one read, and nothing read ahead: epoll then knows all there is to know, and a
-// client that floods with key updates or empty records waits for his turn like any other.
+// One record for one read, and nothing read ahead: what is left is the kernel's, which tells of it.
+// So a client that floods with key updates or empty records waits for its turn like any other.
 #include "daemon/server/tls_session.hpp"
 
 #include <openssl/err.h>
@@ -53,13 +53,13 @@ TlsSession::Step TlsSession::handshake() {
   return Step::failed;
 }
 
-Socket::Moved TlsSession::failed() {
+Moved TlsSession::failed() {
   broken_ = true;
   ERR_clear_error();
-  return {Socket::Outcome::failed, 0};
+  return {Outcome::failed, 0};
 }
 
-Socket::Moved TlsSession::read(std::span<char> into) {
+Moved TlsSession::read(std::span<char> into) {
   if (broken_) return {};
   ERR_clear_error();
   read_waits_to_write_ = false;
@@ -67,26 +67,26 @@ Socket::Moved TlsSession::read(std::span<char> into) {
   const int done = SSL_read_ex(ssl_.get(), into.data(), into.size(), &got);
   if (done == 1) {
     messages_in_a_row_ = 0;
-    return {Socket::Outcome::done, got};
+    return {Outcome::done, got};
   }
   if (messages_in_a_row_ > kMessagesInARow) return failed();
   const int error = SSL_get_error(ssl_.get(), done);
-  if (error == SSL_ERROR_ZERO_RETURN) return {Socket::Outcome::end, 0};
+  if (error == SSL_ERROR_ZERO_RETURN) return {Outcome::end, 0};
   // A stream that ends without close_notify may have been cut by somebody in between: no end, a
   // failure.
   if (error != SSL_ERROR_WANT_READ && error != SSL_ERROR_WANT_WRITE) return failed();
   read_waits_to_write_ = error == SSL_ERROR_WANT_WRITE;
-  return {Socket::Outcome::would_block, 0};
+  return {Outcome::would_block, 0};
 }
 
-Socket::Moved TlsSession::write(std::string_view bytes) {
+Moved TlsSession::write(std::string_view bytes) {
   if (broken_) return {};
   ERR_clear_error();
   std::size_t sent = 0;
   const int done = SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &sent);
-  if (done == 1) return {Socket::Outcome::done, sent};
+  if (done == 1) return {Outcome::done, sent};
   if (SSL_get_error(ssl_.get(), done) != SSL_ERROR_WANT_WRITE) return failed();
-  return {Socket::Outcome::would_block, 0};
+  return {Outcome::would_block, 0};
 }
 
 void TlsSession::end_writing() {

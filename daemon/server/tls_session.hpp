@@ -1,14 +1,23 @@
 #pragma once
 // TLS on a connected, non-blocking socket, server side. Belongs to its server thread.
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
-
-#include "daemon/server/socket.hpp"
+#include <string_view>
 
 struct ssl_st;
 
 namespace certline::server {
+
+// What came of a read or a write that didn't wait.
+enum class Outcome : std::uint8_t { done, would_block, end, failed };
+struct Moved {
+  Outcome outcome = Outcome::failed;
+  std::size_t bytes = 0;  // with `done`
+};
 
 class TlsSession {
  public:
@@ -25,10 +34,10 @@ class TlsSession {
   Step handshake();
   const std::string& failure() const { return failure_; }  // why a handshake failed, for the log
 
-  // As Socket's. One read takes at most one record, so what it leaves is still the kernel's and
+  // As Stream's. One read takes at most one record, so what it leaves is still the kernel's and
   // makes the descriptor ready.
-  Socket::Moved read(std::span<char> into);
-  Socket::Moved write(std::string_view bytes);
+  Moved read(std::span<char> into);
+  Moved write(std::string_view bytes);
   bool read_waits_to_write() const { return read_waits_to_write_; }
   void end_writing();  // close_notify, once
 
@@ -36,7 +45,7 @@ class TlsSession {
   void count_message() { ++messages_in_a_row_; }  // of the handshake protocol, from the client
 
  private:
-  Socket::Moved failed();
+  Moved failed();
 
   struct Free {
     void operator()(ssl_st* ssl) const;

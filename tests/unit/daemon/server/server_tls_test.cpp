@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <thread>
 
+#include "daemon/server/listeners.hpp"
 #include "daemon/server/server.hpp"
 #include "tests/unit/daemon/server/tls_fixture.hpp"
 #include "tests/unit/daemon/service/service_fixture.hpp"
@@ -243,25 +244,26 @@ TEST_CASE("on the Unix socket the daemon's own user is an administrator") {
 TEST_CASE("a Unix socket takes the place of a dead one only") {
   const TemporaryDirectory dir;
   const std::string path = dir.path + "/line.sock";
+  boost::asio::io_context io;
   {
-    auto first = LocalSocket::listen(path);
+    const auto first = listen_locally(io, path);
     REQUIRE(first.has_value());
-    CHECK(LocalSocket::listen(path).has_error());
-    // As after SIGKILL: the socket is gone, its file is not.
-    std::filesystem::rename(path, path + ".kept");
-    (void)first->take();
-    std::filesystem::rename(path + ".kept", path);
-    auto second = LocalSocket::listen(path);
+    CHECK(listen_locally(io, path).has_error());
+  }
+  // As after SIGKILL: the socket is gone, its file is not.
+  REQUIRE(std::filesystem::exists(path));
+  {
+    const auto second = listen_locally(io, path);
     REQUIRE(second.has_value());
     CHECK((std::filesystem::status(path).permissions() & std::filesystem::perms::all) ==
           std::filesystem::perms(0666));
   }
-  CHECK_FALSE(std::filesystem::exists(path));
+  std::filesystem::remove(path);
   std::ofstream(path) << "a file";
-  const auto refused = LocalSocket::listen(path);
+  const auto refused = listen_locally(io, path);
   REQUIRE(refused.has_error());
   CHECK(refused.error().detail.find("change line.socket") != std::string::npos);
-  CHECK(std::filesystem::exists(path));
-  CHECK(LocalSocket::listen(dir.path + "/" + std::string(120, 'x')).has_error());
-  CHECK(LocalSocket::listen(dir.path + "/nowhere/line.sock").has_error());
+  CHECK(std::filesystem::is_regular_file(path));
+  CHECK(listen_locally(io, dir.path + "/" + std::string(120, 'x')).has_error());
+  CHECK(listen_locally(io, dir.path + "/nowhere/line.sock").has_error());
 }

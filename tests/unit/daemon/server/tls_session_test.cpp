@@ -4,9 +4,11 @@
 
 #include <fcntl.h>
 
+#include <boost/asio/io_context.hpp>
 #include <random>
 
-#include "daemon/server/handshake.hpp"
+#include "daemon/server/client_hello.hpp"
+#include "daemon/server/stream.hpp"
 #include "tests/unit/daemon/server/tls_fixture.hpp"
 #include "tests/unit/daemon/service/service_fixture.hpp"
 
@@ -21,14 +23,15 @@ struct Ends {
   TemporaryDirectory dir;
   TlsIdentityPtr identity = TlsPair(dir.path, "own").identity();
   int descriptors[2];
-  std::unique_ptr<Socket> server;
+  boost::asio::io_context io;
+  std::unique_ptr<Stream> server;
   std::unique_ptr<TlsPeer> client;
 
   Ends() {
     REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, descriptors) == 0);
-    server = std::make_unique<Socket>(descriptors[0]);
+    server = std::make_unique<Stream>(Stream::Socket(io, {AF_UNIX, 0}, descriptors[0]));
     client = std::make_unique<TlsPeer>(descriptors[1]);
-    auto session = identity->session(server->descriptor(), TlsSession::Alpn::none);
+    auto session = identity->session(server->socket().native_handle(), TlsSession::Alpn::none);
     REQUIRE(session);
     for (int turn = 0; turn < 10; ++turn) {
       const bool there = client->handshake();
@@ -39,8 +42,8 @@ struct Ends {
     server->secure(std::move(session));
   }
 
-  Socket::Moved read(std::string& into) {
-    into.assign(Socket::kReadAtLeast, '\0');
+  Moved read(std::string& into) {
+    into.assign(Stream::kReadAtLeast, '\0');
     const auto moved = server->read(into);
     into.resize(moved.bytes);
     return moved;
@@ -59,14 +62,14 @@ std::string noise(std::size_t size) {
 TEST_CASE("what a client writes is read record by record, and then it would block") {
   Ends ends;
   std::string got;
-  CHECK(ends.read(got).outcome == Socket::Outcome::would_block);
+  CHECK(ends.read(got).outcome == Outcome::would_block);
   REQUIRE(ends.client->send("one"));
   REQUIRE(ends.client->send("two"));
-  CHECK(ends.read(got).outcome == Socket::Outcome::done);
+  CHECK(ends.read(got).outcome == Outcome::done);
   CHECK(got == "one");
-  CHECK(ends.read(got).outcome == Socket::Outcome::done);
+  CHECK(ends.read(got).outcome == Outcome::done);
   CHECK(got == "two");
-  CHECK(ends.read(got).outcome == Socket::Outcome::would_block);
+  CHECK(ends.read(got).outcome == Outcome::would_block);
 }
 
 TEST_CASE("a write that blocks goes on where it stopped") {
@@ -80,11 +83,11 @@ TEST_CASE("a write that blocks goes on where it stopped") {
       // The same bytes at another place in memory, as a buffer that moved would have them.
       const std::string rest = text.substr(sent);
       const auto moved = ends.server->write(rest);
-      if (moved.outcome == Socket::Outcome::would_block) {
+      if (moved.outcome == Outcome::would_block) {
         blocked = true;
         break;
       }
-      REQUIRE(moved.outcome == Socket::Outcome::done);
+      REQUIRE(moved.outcome == Outcome::done);
       sent += moved.bytes;
     }
     for (auto some = ends.client->receive(); !some.empty(); some = ends.client->receive()) {
@@ -101,17 +104,17 @@ TEST_CASE("close_notify is an end, a cut is a failure") {
   REQUIRE(ends.client->send("last"));
   SECTION("an end") {
     SSL_shutdown(ends.client->ssl());
-    CHECK(ends.read(got).outcome == Socket::Outcome::done);
+    CHECK(ends.read(got).outcome == Outcome::done);
     CHECK(got == "last");
-    CHECK(ends.read(got).outcome == Socket::Outcome::end);
-    CHECK(ends.server->write("still answered").outcome == Socket::Outcome::done);
+    CHECK(ends.read(got).outcome == Outcome::end);
+    CHECK(ends.server->write("still answered").outcome == Outcome::done);
     CHECK(ends.client->receive() == "still answered");
   }
   SECTION("a cut") {
     ends.client.reset();
-    CHECK(ends.read(got).outcome == Socket::Outcome::done);
-    CHECK(ends.read(got).outcome == Socket::Outcome::failed);
-    CHECK(ends.server->write("too late").outcome == Socket::Outcome::failed);
+    CHECK(ends.read(got).outcome == Outcome::done);
+    CHECK(ends.read(got).outcome == Outcome::failed);
+    CHECK(ends.server->write("too late").outcome == Outcome::failed);
   }
 }
 
@@ -122,9 +125,9 @@ TEST_CASE("the server says goodbye, once") {
   CHECK((SSL_get_shutdown(ends.client->ssl()) & SSL_RECEIVED_SHUTDOWN) != 0);
   REQUIRE(ends.client->send("unread"));
   std::string got;
-  CHECK(ends.read(got).outcome == Socket::Outcome::done);  // a lingering close reads on
+  CHECK(ends.read(got).outcome == Outcome::done);  // a lingering close reads on
   ends.server->close();
-  CHECK(ends.server->descriptor() == -1);
+  CHECK_FALSE(ends.server->is_open());
 }
 
 TEST_CASE("key updates are taken one at a time, and a flood of them is the end") {
@@ -137,13 +140,13 @@ TEST_CASE("key updates are taken one at a time, and a flood of them is the end")
   for (int i = 0; i < 100; ++i) {
     update();
     REQUIRE(ends.client->send("data"));
-    CHECK(ends.read(got).outcome == Socket::Outcome::would_block);
-    CHECK(ends.read(got).outcome == Socket::Outcome::done);
+    CHECK(ends.read(got).outcome == Outcome::would_block);
+    CHECK(ends.read(got).outcome == Outcome::done);
   }
   for (int i = 0; i < 17; ++i) update();
-  for (int i = 0; i < 16; ++i) REQUIRE(ends.read(got).outcome == Socket::Outcome::would_block);
-  CHECK(ends.read(got).outcome == Socket::Outcome::failed);
-  CHECK(ends.read(got).outcome == Socket::Outcome::failed);
+  for (int i = 0; i < 16; ++i) REQUIRE(ends.read(got).outcome == Outcome::would_block);
+  CHECK(ends.read(got).outcome == Outcome::failed);
+  CHECK(ends.read(got).outcome == Outcome::failed);
 }
 
 TEST_CASE("a read may have to wait until its answer can be written") {
@@ -152,24 +155,24 @@ TEST_CASE("a read may have to wait until its answer can be written") {
   REQUIRE(SSL_key_update(ends.client->ssl(), SSL_KEY_UPDATE_REQUESTED) == 1);
   REQUIRE(SSL_do_handshake(ends.client->ssl()) == 1);
   const std::string block = noise(16 * 1024);
-  while (ends.server->write(block).outcome == Socket::Outcome::done) {
+  while (ends.server->write(block).outcome == Outcome::done) {
   }
   CHECK_FALSE(ends.server->read_waits_to_write());
   const auto moved = ends.read(got);
-  CHECK(moved.outcome == Socket::Outcome::would_block);
+  CHECK(moved.outcome == Outcome::would_block);
   while (!ends.client->receive().empty()) {
   }
   // Whichever came first, the stream goes on when there is room.
-  while (ends.server->write(block).outcome == Socket::Outcome::would_block) {
+  while (ends.server->write(block).outcome == Outcome::would_block) {
     while (!ends.client->receive().empty()) {
     }
   }
   REQUIRE(ends.client->send("after it"));
-  Socket::Moved after = ends.read(got);
-  for (int i = 0; i < 10 && after.outcome == Socket::Outcome::would_block; ++i) {
+  Moved after = ends.read(got);
+  for (int i = 0; i < 10 && after.outcome == Outcome::would_block; ++i) {
     after = ends.read(got);
   }
-  CHECK(after.outcome == Socket::Outcome::done);
+  CHECK(after.outcome == Outcome::done);
   CHECK(got == "after it");
 }
 

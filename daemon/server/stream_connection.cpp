@@ -224,18 +224,21 @@ std::uint32_t StreamConnection::seconds_to_wait(std::string_view key) {
   return host_.sources.request(caller_.source, key, host_.settings()->config.rates, now_);
 }
 
-// Answers of one commit come on another thread, and leave together.
+// The answer to a write comes on the store's thread, which must not even hold the connection for a
+// moment: its last holder destroys it.
 void StreamConnection::ask(const Request& request, Slot slot) {
   auto deliver = [inbox = host_.inbox, weak = weak_from_this(), slot,
                   here = std::this_thread::get_id()](service::Service::Answered said) {
-    const auto self = weak.lock();
-    if (self && here == std::this_thread::get_id()) return self->on_answer(slot, said);
+    if (here == std::this_thread::get_id()) {
+      if (const auto self = weak.lock()) self->on_answer(slot, said);
+      return;
+    }
     inbox->queue([weak, slot, said = std::move(said)] {
-      const auto later = weak.lock();
-      if (!later) return;
-      later->guarded([&] {
-        later->on_answer(slot, said);
-        later->serve_later();
+      const auto self = weak.lock();
+      if (!self) return;
+      self->guarded([&] {
+        self->on_answer(slot, said);
+        self->serve_later();  // answers of one commit leave together
       });
     });
   };

@@ -15,7 +15,7 @@ import time
 from measure import (BINARIES, CONNECTIONS, KEY, ROUNDS, bulk, load, median, paired, private_mib,
                      redis)
 
-from harness import Daemon, wait_for
+from harness import PATIENCE, Daemon, wait_for
 
 NAMES = 1_000
 GROWTH = (1_000, 100_000, 1_000_000)
@@ -40,7 +40,7 @@ def seeded(directory, names, settings=""):
 
 
 def fill(port, names):
-    with socket.create_connection(("127.0.0.1", port)) as peer:
+    with socket.create_connection(("127.0.0.1", port), PATIENCE) as peer:
         for i in range(names):
             key = f"n{i:09}"
             peer.sendall(f"*3\r\n$3\r\nSET\r\n${len(key)}\r\n{key}\r\n"

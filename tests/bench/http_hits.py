@@ -9,7 +9,7 @@ import sys
 
 from measure import CONNECTIONS, KEY, paired
 
-from harness import Server, free_port
+from harness import PATIENCE, Server, free_port
 from hits import NAMES, seeded
 
 REQUESTS_PER_CONNECTION = 100  # what http.requests_per_connection is by default
@@ -46,7 +46,8 @@ http {{
 
 def wrk(url, seconds):
     done = subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s",
-                           "--latency", url], capture_output=True, text=True)
+                           "--latency", url], capture_output=True, text=True,
+                          timeout=seconds + PATIENCE)
     if done.returncode != 0 or "Non-2xx" in done.stdout or "Socket errors" in done.stdout:
         sys.exit(f"wrk met errors: {url}\n{done.stdout}{done.stderr}")
     tail = re.search(r"99%\s+([\d.]+)(us|ms|s)", done.stdout)

@@ -10,7 +10,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 sys.dont_write_bytecode = True
 
-from harness import Server, free_port  # noqa: E402
+from harness import PATIENCE, Server, free_port  # noqa: E402
 
 BUILT = os.environ.get("CERTLINE_BENCH_BINARIES")  # measure these instead of building
 BINARIES = pathlib.Path(BUILT or ROOT / "build/bench/bin")
@@ -41,7 +41,7 @@ def figures(text):
 def load(port, pipeline, line_ends, seconds, request, names=0):
     done = subprocess.run([BINARIES / "line_load", str(port), str(CONNECTIONS), str(pipeline),
                            str(line_ends), str(seconds), request, str(names)],
-                          capture_output=True, text=True)
+                          capture_output=True, text=True, timeout=seconds + PATIENCE)
     if done.returncode != 0:
         sys.exit(f"line_load failed: {done.stderr}")
     result = figures(done.stdout)

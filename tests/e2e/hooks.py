@@ -18,8 +18,8 @@ import time
 import urllib.request
 
 sys.dont_write_bytecode = True
-from harness import (ROOT, Authority, Certificate, Daemon, Server, check, equal, free_port,
-                     loopback_config, main, need_root, run, s_server, wait_for)
+from harness import (PATIENCE, ROOT, Authority, Certificate, Daemon, Server, check, equal,
+                     free_port, loopback_config, main, need_root, run, s_server, wait_for)
 from real_servers import dnsmasq, nginx
 from told import Clock, Receiver, webhook
 
@@ -49,7 +49,7 @@ class Pebble(Server):
         self.certificate = directory / "issued_by.pem"  # as an Authority has it
         trusting = ssl.create_default_context(cafile=self.web.certificate)
         with urllib.request.urlopen(f"https://127.0.0.1:{self.management}/roots/0",
-                                    context=trusting) as reply:
+                                    timeout=PATIENCE, context=trusting) as reply:
             self.certificate.write_bytes(reply.read())
 
 
@@ -357,9 +357,16 @@ def tls(directory):
                  f"CERTLINE OK - {name}: ", "days left, problem none, 1 addresses | days_left=")
 
 
+def ten_starts_s():
+    started = time.monotonic()
+    run("sh", "-c", "for _ in 1 2 3 4 5 6 7 8 9 10; do openssl version; done")
+    return time.monotonic() - started
+
+
 def speed(directory):
     """The best of some runs: 150 ms for one name, a second for a hundred, nobody waiting for what
-    is served."""
+    is served. Where ten starts of a program take more than a tenth of a second, as they do on a
+    busy machine, so much more."""
     authority = Authority(directory / "ca")
     with Daemon(directory, loopback_config(authority)) as daemon:
         for count, seconds in ((1, 0.15), (100, 1.0)):
@@ -370,15 +377,15 @@ def speed(directory):
             environment = {"PATH": PATH, "CERTLINE_PORT": str(daemon.port), "CERTLINE_WAIT": "0",
                            "CERTLINE_STATE": str(directory / "state"),
                            "CERTLINE_CONF": "/nonexistent", "RENEWED_LINEAGE": str(lineage)}
-            times = []
-            for _ in range(20):
+            rounds = []
+            while len(rounds) < 20 and (not rounds or rounds[-1][0] > rounds[-1][1]):
                 started = time.monotonic()
                 equal(run(HOOKS / "certline", env=environment), "", "what the hook says")
-                times.append(time.monotonic() - started)
-                if times[-1] <= seconds:
-                    break
-            print(f"{count} names: {min(times) * 1000:.0f} ms after {len(times)} runs")
-            check(min(times) <= seconds, f"{count} names took {min(times):.3f} s at best")
+                took = time.monotonic() - started
+                rounds.append((took, seconds * max(1, ten_starts_s() / 0.1)))
+            took, most = rounds[-1]
+            print(f"{count} names: {took * 1000:.0f} ms after {len(rounds)} runs")
+            check(took <= most, f"{count} names took, of at most, by round: {rounds}")
             # The first of the hundred is the one that was there before.
             equal(daemon.request("command status").pairs["names"], str(count), "names")
 

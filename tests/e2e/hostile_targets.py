@@ -56,7 +56,10 @@ class Farm:
         program = pathlib.Path(__file__).with_name("target_farm.py")
         self.process = subprocess.Popen([sys.executable, program, self.directory, str(STRIDE)],
                                         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        late = threading.Timer(PATIENCE, self.process.kill)
+        late.start()
         line = self.process.stdout.readline()
+        late.cancel()
         check(line, "the farm doesn't start")
         self.targets = json.loads(line)
         self.web = nginx(self.directory, self.leaf, HEALTHY)

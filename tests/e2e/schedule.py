@@ -9,8 +9,8 @@ import sys
 import threading
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, Listener, check, equal, free_port, loopback_config, main,
-                     s_server, wait_for)
+from harness import (PATIENCE, Authority, Daemon, Listener, check, equal, free_port,
+                     loopback_config, main, s_server, wait_for)
 
 KEY = "0123456789abcdef"
 OTHER_KEY = "fedcba9876543210"
@@ -143,7 +143,7 @@ class CountingRelay(Listener):
 
     def serve(self, guest):
         self.count += 1
-        with socket.create_connection(("127.0.0.1", self.to)) as host:
+        with socket.create_connection(("127.0.0.1", self.to), PATIENCE) as host:
             back = threading.Thread(target=self._pump, args=(host, guest), daemon=True)
             back.start()
             self._pump(guest, host)

@@ -8,8 +8,8 @@ import subprocess
 import sys
 
 sys.dont_write_bytecode = True
-from harness import (Authority, Daemon, check, equal, free_port, loopback_config, main,
-                     need_root, s_server)
+from harness import (PATIENCE, Authority, Daemon, check, equal, free_port, loopback_config,
+                     main, need_root, s_server)
 import real_servers
 
 KEY = "0123456789abcdef"
@@ -76,7 +76,8 @@ def gnutls_old_protocol(directory):
     with Site(directory) as site, \
             real_servers.gnutls_serv(site.good, real_servers.OLD_PRIORITY) as server:
         modern = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}"],
-                                stdin=subprocess.DEVNULL, capture_output=True, text=True)
+                                stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                                timeout=PATIENCE)
         check("unsafe legacy renegotiation disabled" in modern.stderr
               or "unsupported protocol" in modern.stderr,
               f"this server is not as old as it should be: {modern.stderr}")

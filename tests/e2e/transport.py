@@ -168,12 +168,12 @@ def wrong_port(directory):
         for port, text, wanted in ((tls, b"help\n", b"status error 400 this port takes TLS only"),
                                    (tls, LONG_HELLO, b""), (https, LONG_HELLO, b""),
                                    (tls, b"\x16\x02", b""), (https, b"GET / HTTP/1.1\r\n", b"")):
-            with socket.create_connection(("127.0.0.1", port)) as guest:
+            with socket.create_connection(("127.0.0.1", port), PATIENCE) as guest:
                 guest.sendall(text)
                 heard = gets(guest)
                 check(heard.startswith(wanted) and (wanted or not heard), f"{text}: {heard}")
         context = ssl.create_default_context(cafile=str(authority.certificate))
-        with socket.create_connection(("127.0.0.1", daemon.port)) as plain:
+        with socket.create_connection(("127.0.0.1", daemon.port), PATIENCE) as plain:
             with contextlib.suppress(ssl.SSLError, ConnectionResetError):
                 context.wrap_socket(plain, server_hostname="localhost")
                 raise AssertionError("the plain port speaks TLS")
@@ -271,7 +271,8 @@ def deadline(directory):
     with Daemon(directory, config) as daemon:
         for wire in ("line-tls", "https"):
             for text in (b"", HALF_HELLO[:3], HALF_HELLO, FIRST_OF_TWO):
-                with socket.create_connection(("127.0.0.1", daemon.port_of(wire))) as guest:
+                with socket.create_connection(("127.0.0.1", daemon.port_of(wire)),
+                                              PATIENCE) as guest:
                     guest.sendall(text)
                     equal(gets(guest), b"", f"{wire}: {text}")
         daemon.wait_line("handshake_failed .*reason=deadline")

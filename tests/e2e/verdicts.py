@@ -187,7 +187,8 @@ def no_tls(directory):
             row = site.expect(state, server.port)
             equal(row["certificate_found"], False, f"{row}")
             if state == "timeout":
-                check(1000 <= row["elapsed_ms"] < 5000, f"the deadline: {row}")
+                # The dripping one would go on for ever; a busy machine comes back to it late.
+                check(1000 <= row["elapsed_ms"] < 15_000, f"the deadline: {row}")
     site.expect("refused", free_port())
     status, document = site.scan("10.255.255.1")
     equal((status, document["addresses"][0]["state"]), (1, "policy"), f"{document}")

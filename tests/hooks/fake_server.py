@@ -16,6 +16,7 @@ import threading
 
 MODE, LOG = sys.argv[1], pathlib.Path(sys.argv[2])
 ANSWERS = pathlib.Path(os.environ.get("FAKE_ADDRESSES", "/nonexistent"))  # data of `addresses`
+PATIENCE_S = 60  # more than any hook has
 lock = threading.Lock()
 count = 0
 
@@ -69,6 +70,7 @@ def note(line):
 
 
 def serve(guest):
+    guest.settimeout(PATIENCE_S)
     note(b"connected\n")
     if MODE == "close":
         return
@@ -116,6 +118,7 @@ def main():
             threading.Thread(target=accept, args=(guest, context), daemon=True).start()
 
     threading.Thread(target=work, daemon=True).start()
+    signal.alarm(5 * PATIENCE_S)  # if the test that started it is gone
     signal.pause()
 
 

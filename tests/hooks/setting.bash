@@ -20,7 +20,7 @@ start_server() {
   mkfifo "$ready"
   python3 "$BATS_TEST_DIRNAME/fake_server.py" "$1" "$log" "${@:2}" >"$ready" 3>&- &
   server=$!
-  read -r CERTLINE_PORT <"$ready"
+  read -rt 30 CERTLINE_PORT <>"$ready"
   export CERTLINE_PORT
 }
 stop_server() {
@@ -28,8 +28,10 @@ stop_server() {
   server=
 }
 
-# A moment, while something is waited for.
+# A moment, while something is waited for; half a minute of them is too long.
+pauses=0
 pause() {
+  [ $((pauses += 1)) -lt 600 ]
   [ -p "$here/idle" ] || mkfifo "$here/idle"
   read -rt 0.05 _ <>"$here/idle" || :
 }

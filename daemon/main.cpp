@@ -11,7 +11,7 @@
 #include "daemon/runtime/config.hpp"
 #include "daemon/runtime/version.hpp"
 #include "pki/verdict.hpp"
-#include "store/store.hpp"
+#include "store/lmdb/open.hpp"
 
 namespace {
 
@@ -45,7 +45,7 @@ int check_config(const std::string& named) {
   return 0;
 }
 
-using StoreTool = Result<void> (*)(const store::StoreSettings&, const std::string&);
+using StoreTool = Result<void> (*)(const store::lmdb::StoreSettings&, const std::string&);
 
 int run_store_tool(StoreTool tool, const std::string& named, const std::string& dir,
                    const char* done) {
@@ -122,8 +122,8 @@ int main(int argc, char** argv) {
   try {
     if (*serve) return daemon::serve(config_file(config));
     if (*check) return check_config(config);
-    if (*backup) return run_store_tool(store::Store::backup, config, dir, "backed up to");
-    if (*restore) return run_store_tool(store::Store::restore, config, dir, "restored from");
+    if (*backup) return run_store_tool(store::lmdb::backup, config, dir, "backed up to");
+    if (*restore) return run_store_tool(store::lmdb::restore, config, dir, "restored from");
     if (*scan_once) {
       if (!starttls.empty()) command.starttls = starttls;
       return scan(std::move(command), config);

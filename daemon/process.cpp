@@ -30,6 +30,7 @@
 #include "daemon/service/own_watches.hpp"
 #include "daemon/service/service.hpp"
 #include "pki/verdict.hpp"
+#include "store/lmdb/open.hpp"
 
 namespace certline::daemon {
 namespace {
@@ -144,7 +145,7 @@ Result<void> Process::start() {
   auto trust = pki::TrustStore::load(config.trust_file());
   if (!trust) return trust.error();
   if (auto loaded = load_identity(); !loaded) return loaded.error();
-  auto store = store::Store::open({config.store.path, config.store.map_size, false});
+  auto store = store::lmdb::open({config.store.path, config.store.map_size, false});
   if (!store) return store.error();
   store_ = std::move(*store);
 
@@ -185,7 +186,8 @@ Result<void> Process::start() {
 }
 
 void Process::load_intermediates() {
-  for (auto& [sha256, der] : store_->read().intermediates()) pool_->add({sha256, std::move(der)});
+  for (auto& [sha256, der] : store_->read().certificates.intermediates())
+    pool_->add({sha256, std::move(der)});
 }
 
 void Process::watch_signals() {

@@ -12,8 +12,8 @@
 
 #include "store/checksum.hpp"
 #include "store/codec.hpp"
+#include "store/errors.hpp"
 #include "store/schema_generated.h"
-#include "store/store.hpp"
 
 namespace certline::store {
 

@@ -6,7 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "store/store.hpp"
+#include "store/errors.hpp"
 
 namespace certline::store {
 namespace {
@@ -78,30 +78,30 @@ const char* table_name(Table table) {
 }
 
 template <class Unsigned>
-Key& Key::big_endian(Unsigned value) {
+RowKey& RowKey::big_endian(Unsigned value) {
   std::array<std::uint8_t, sizeof(Unsigned)> out;
   for (std::size_t i = 0; i < out.size(); ++i)
     out[out.size() - 1 - i] = static_cast<std::uint8_t>(value >> (8 * i));
   return bytes(out);
 }
 
-Key& Key::byte(std::uint8_t value) {
+RowKey& RowKey::byte(std::uint8_t value) {
   return bytes({&value, 1});
 }
-Key& Key::port(std::uint16_t value) {
+RowKey& RowKey::port(std::uint16_t value) {
   return big_endian(value);
 }
-Key& Key::sequence(std::uint32_t value) {
+RowKey& RowKey::sequence(std::uint32_t value) {
   return big_endian(value);
 }
-Key& Key::id(std::uint64_t value) {
+RowKey& RowKey::id(std::uint64_t value) {
   return big_endian(value);
 }
-Key& Key::time(UtcTime value) {
+RowKey& RowKey::time(UtcTime value) {
   return big_endian(static_cast<std::uint64_t>(value) ^ kSignBit);
 }
 
-Key& Key::bytes(ByteView value) {
+RowKey& RowKey::bytes(ByteView value) {
   if (value.size() > bytes_.size() - size_)
     throw StoreFailure("key longer than the store can hold");
   std::copy(value.begin(), value.end(), bytes_.begin() + static_cast<std::ptrdiff_t>(size_));
@@ -109,78 +109,79 @@ Key& Key::bytes(ByteView value) {
   return *this;
 }
 
-Key& Key::text(std::string_view value) {
+RowKey& RowKey::text(std::string_view value) {
   return bytes({reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
 }
 
-Key meta_key() {
-  return Key().text("store");
+RowKey meta_key() {
+  return RowKey().text("store");
 }
-Key account_key(AccountId id) {
-  return Key().id(id);
+RowKey account_key(AccountId id) {
+  return RowKey().id(id);
 }
-Key hash_key(const Sha256& hash) {
-  return Key().bytes(hash);
+RowKey hash_key(const Sha256& hash) {
+  return RowKey().bytes(hash);
 }
-Key api_key_key(const Sha256& hash) {
-  return tag_key(tag_of(hash));
+RowKey api_key_key(const Sha256& hash) {
+  return tag_key(half_of(hash));
 }
-Key email_key(std::string_view email) {
-  return Key().text(email);
+RowKey email_key(std::string_view email) {
+  return RowKey().text(email);
 }
-Key watch_key(AccountId account, std::string_view canonical) {
-  return Key().id(account).text(canonical);
+RowKey watch_key(AccountId account, std::string_view canonical) {
+  return RowKey().id(account).text(canonical);
 }
-Key watcher_key(EndpointId endpoint, AccountId account, std::string_view canonical) {
-  return Key().id(endpoint).id(account).text(canonical);
+RowKey watcher_key(EndpointId endpoint, AccountId account, std::string_view canonical) {
+  return RowKey().id(endpoint).id(account).text(canonical);
 }
-Key endpoint_key(EndpointId id) {
-  return Key().id(id);
+RowKey endpoint_key(EndpointId id) {
+  return RowKey().id(id);
 }
-Key endpoint_name_key(std::string_view host, std::uint16_t port, Starttls starttls) {
-  return Key().byte(static_cast<std::uint8_t>(starttls)).port(port).text(host);
+RowKey endpoint_name_key(std::string_view host, std::uint16_t port, Starttls starttls) {
+  return RowKey().byte(static_cast<std::uint8_t>(starttls)).port(port).text(host);
 }
-Key address_key(EndpointId endpoint, const IpAddress& address) {
-  return Key().id(endpoint).bytes(address.bytes);
+RowKey address_key(EndpointId endpoint, const IpAddress& address) {
+  return RowKey().id(endpoint).bytes(address.bytes);
 }
-Key due_key(const DueEntry& entry) {
-  return Key().time(entry.due_utc).id(entry.endpoint);
+RowKey due_key(const DueEntry& entry) {
+  return RowKey().time(entry.due_utc).id(entry.endpoint);
 }
-Key history_key(EndpointId endpoint, const IpAddress& address, UtcTime at, std::uint32_t sequence) {
-  return Key().id(endpoint).bytes(address.bytes).time(at).sequence(sequence);
+RowKey history_key(EndpointId endpoint, const IpAddress& address, UtcTime at,
+                   std::uint32_t sequence) {
+  return RowKey().id(endpoint).bytes(address.bytes).time(at).sequence(sequence);
 }
 
-KeyTag tag_of(const Sha256& hash) {
+KeyTag half_of(const Sha256& hash) {
   KeyTag tag;
   std::copy_n(hash.begin(), tag.size(), tag.begin());
   return tag;
 }
-Key tag_key(const KeyTag& tag) {
-  return Key().bytes(tag);
+RowKey tag_key(const KeyTag& tag) {
+  return RowKey().bytes(tag);
 }
-Key account_keys_key(AccountId account, const KeyTag& tag) {
-  return Key().id(account).bytes(tag);
+RowKey account_keys_key(AccountId account, const KeyTag& tag) {
+  return RowKey().id(account).bytes(tag);
 }
-Key claims_of(std::string_view email) {
-  return Key().text(email).byte(0);
+RowKey claims_of(std::string_view email) {
+  return RowKey().text(email).byte(0);
 }
-Key claim_key(std::string_view email, AccountId account) {
+RowKey claim_key(std::string_view email, AccountId account) {
   return claims_of(email).id(account);
 }
-Key number_key(std::uint64_t number) {
-  return Key().id(number);
+RowKey number_key(std::uint64_t number) {
+  return RowKey().id(number);
 }
-Key newcomer_key(std::uint32_t day, const IpAddress& source) {
-  return Key().sequence(day).bytes(source.bytes);
+RowKey newcomer_key(std::uint32_t day, const IpAddress& source) {
+  return RowKey().sequence(day).bytes(source.bytes);
 }
-Key incidents_about(AccountId account, EventKind event, const Subject& subject) {
-  return Key().id(account).byte(static_cast<std::uint8_t>(event)).bytes(subject);
+RowKey incidents_about(AccountId account, EventKind event, const Subject& subject) {
+  return RowKey().id(account).byte(static_cast<std::uint8_t>(event)).bytes(subject);
 }
-Key incident_key(const IncidentKey& key) {
+RowKey incident_key(const IncidentKey& key) {
   return incidents_about(key.account, key.event, key.subject).byte(key.stage);
 }
-Key alarm_key(const Alarm& alarm) {
-  return Key().time(alarm.at_utc).byte(static_cast<std::uint8_t>(alarm.kind)).text(alarm.about);
+RowKey alarm_key(const Alarm& alarm) {
+  return RowKey().time(alarm.at_utc).byte(static_cast<std::uint8_t>(alarm.kind)).text(alarm.about);
 }
 
 WatchKey parse_watch_key(ByteView key) {
@@ -225,7 +226,7 @@ AccountKeysKey parse_account_keys_key(ByteView key) {
   return out;
 }
 
-ClaimKey parse_claim_key(ByteView key) {
+ClaimRowKey parse_claim_key(ByteView key) {
   constexpr std::size_t kBehindEmail = 1 + sizeof(AccountId);
   const std::size_t size = key.size() < kBehindEmail ? 0 : key.size() - kBehindEmail;
   KeyParts parts(key);

@@ -47,46 +47,47 @@ const char* table_name(Table table);  // as LMDB knows it
 inline constexpr std::size_t kMaxKeyBytes = 511;  // LMDB's compiled-in limit
 
 // A key under construction, on the stack. Throws StoreFailure beyond kMaxKeyBytes.
-class Key {
+class RowKey {
  public:
-  Key& byte(std::uint8_t value);
-  Key& port(std::uint16_t value);
-  Key& sequence(std::uint32_t value);
-  Key& id(std::uint64_t value);
-  Key& time(UtcTime value);  // sign bit flipped: times before 1970 sort first
-  Key& bytes(ByteView value);
-  Key& text(std::string_view value);
+  RowKey& byte(std::uint8_t value);
+  RowKey& port(std::uint16_t value);
+  RowKey& sequence(std::uint32_t value);
+  RowKey& id(std::uint64_t value);
+  RowKey& time(UtcTime value);  // sign bit flipped: times before 1970 sort first
+  RowKey& bytes(ByteView value);
+  RowKey& text(std::string_view value);
   ByteView view() const { return {bytes_.data(), size_}; }
 
  private:
   template <class Unsigned>
-  Key& big_endian(Unsigned value);
+  RowKey& big_endian(Unsigned value);
   std::array<std::uint8_t, kMaxKeyBytes> bytes_;
   std::size_t size_ = 0;
 };
 
-Key meta_key();
-Key account_key(AccountId id);
-Key hash_key(const Sha256& hash);     // certificates, intermediates
-Key api_key_key(const Sha256& hash);  // the first 16 bytes
-Key email_key(std::string_view email);
-Key watch_key(AccountId account, std::string_view canonical);
-Key watcher_key(EndpointId endpoint, AccountId account, std::string_view canonical);
-Key endpoint_key(EndpointId id);
-Key endpoint_name_key(std::string_view host, std::uint16_t port, Starttls starttls);
-Key address_key(EndpointId endpoint, const IpAddress& address);
-Key due_key(const DueEntry& entry);
-Key history_key(EndpointId endpoint, const IpAddress& address, UtcTime at, std::uint32_t sequence);
-KeyTag tag_of(const Sha256& hash);  // its first half
-Key tag_key(const KeyTag& tag);     // keys, tokens
-Key account_keys_key(AccountId account, const KeyTag& tag);
-Key claims_of(std::string_view email);  // what the keys of its claims begin with
-Key claim_key(std::string_view email, AccountId account);
-Key number_key(std::uint64_t number);  // audit, deliveries
-Key newcomer_key(std::uint32_t day, const IpAddress& source);
-Key incidents_about(AccountId account, EventKind event, const Subject& subject);
-Key incident_key(const IncidentKey& key);
-Key alarm_key(const Alarm& alarm);
+RowKey meta_key();
+RowKey account_key(AccountId id);
+RowKey hash_key(const Sha256& hash);     // certificates, intermediates
+RowKey api_key_key(const Sha256& hash);  // the first 16 bytes
+RowKey email_key(std::string_view email);
+RowKey watch_key(AccountId account, std::string_view canonical);
+RowKey watcher_key(EndpointId endpoint, AccountId account, std::string_view canonical);
+RowKey endpoint_key(EndpointId id);
+RowKey endpoint_name_key(std::string_view host, std::uint16_t port, Starttls starttls);
+RowKey address_key(EndpointId endpoint, const IpAddress& address);
+RowKey due_key(const DueEntry& entry);
+RowKey history_key(EndpointId endpoint, const IpAddress& address, UtcTime at,
+                   std::uint32_t sequence);
+KeyTag half_of(const Sha256& hash);  // its first half
+RowKey tag_key(const KeyTag& tag);   // keys, tokens
+RowKey account_keys_key(AccountId account, const KeyTag& tag);
+RowKey claims_of(std::string_view email);  // what the keys of its claims begin with
+RowKey claim_key(std::string_view email, AccountId account);
+RowKey number_key(std::uint64_t number);  // audit, deliveries
+RowKey newcomer_key(std::uint32_t day, const IpAddress& source);
+RowKey incidents_about(AccountId account, EventKind event, const Subject& subject);
+RowKey incident_key(const IncidentKey& key);
+RowKey alarm_key(const Alarm& alarm);
 
 // The parts of a key, for tables whose values don't repeat them. Each throws CorruptValue when the
 // key has another shape.
@@ -113,7 +114,7 @@ struct AccountKeysKey {
   AccountId account;
   KeyTag tag;
 };
-struct ClaimKey {
+struct ClaimRowKey {
   std::string_view email;
   AccountId account;
 };
@@ -122,7 +123,7 @@ struct NewcomerKey {
   IpAddress source;
 };
 AccountKeysKey parse_account_keys_key(ByteView key);
-ClaimKey parse_claim_key(ByteView key);
+ClaimRowKey parse_claim_key(ByteView key);
 std::uint64_t parse_number_key(ByteView key);
 KeyTag parse_tag_key(ByteView key);
 NewcomerKey parse_newcomer_key(ByteView key);

@@ -17,11 +17,11 @@
 #include <ostream>
 
 #include "daemon/service/account_rows.hpp"
+#include "store/lmdb/open.hpp"
 
 namespace certline::commands {
 namespace {
 
-constexpr std::size_t kChunk = 1000;
 constexpr int kAnswerSeconds = 60;  // deleting a large account takes its time
 constexpr int kFailed = 1, kUsage = 2;
 
@@ -138,7 +138,7 @@ Result<void> revoke(const Asked& asked) {
 }
 
 Result<std::unique_ptr<store::Store>> open_store(const Asked& asked) {
-  return store::Store::open({asked.config.store.path, asked.config.store.map_size, true});
+  return store::lmdb::open({asked.config.store.path, asked.config.store.map_size, true});
 }
 
 Result<void> accounts(const Asked& asked) {
@@ -146,24 +146,19 @@ Result<void> accounts(const Asked& asked) {
   if (!store) return store.error();
   const store::ReadView view = (*store)->read();
   std::vector<Row> rows{{"account", "email", "state", "names", "keys", "quota", "created"}};
-  AccountId after = 0;
-  for (auto chunk = view.accounts(after, kChunk); !chunk.empty();
-       chunk = view.accounts(after, kChunk)) {
-    after = chunk.back().id;
-    for (const AccountRecord& account : chunk) {
-      if (asked.command.json) {
-        asked.out << account_json(view, account, asked.config) << '\n';
-        continue;
-      }
-      const AccountRow row = service::account_row(view, account, asked.config);
-      const std::string& claimed = account.claimed_email;
-      rows.push_back({std::to_string(row.id),
-                      !row.email.empty() ? row.email
-                      : claimed.empty()  ? "-"
-                                         : claimed + " (not confirmed)",
-                      std::string(row.state), std::to_string(row.names), std::to_string(row.keys),
-                      std::to_string(row.quota), time_text(row.created_utc)});
+  for (const AccountRecord& account : view.accounts.all()) {
+    if (asked.command.json) {
+      asked.out << account_json(view, account, asked.config) << '\n';
+      continue;
     }
+    const AccountRow row = service::account_row(view, account, asked.config);
+    const std::string& claimed = account.claimed_email;
+    rows.push_back({std::to_string(row.id),
+                    !row.email.empty() ? row.email
+                    : claimed.empty()  ? "-"
+                                       : claimed + " (not confirmed)",
+                    std::string(row.state), std::to_string(row.names), std::to_string(row.keys),
+                    std::to_string(row.quota), time_text(row.created_utc)});
   }
   if (!asked.command.json) print_table(asked.out, rows);
   return {};
@@ -182,20 +177,15 @@ Result<void> keys(const Asked& asked) {
   const auto account = named_account(asked, view);
   if (!account) return account.error();
   std::vector<Row> rows{{"key", "state", "names", "source", "created", "last seen"}};
-  KeyTag after{};
-  for (auto chunk = view.keys(account->id, after, kChunk); !chunk.empty();
-       chunk = view.keys(account->id, after, kChunk)) {
-    after = chunk.back().first;
-    for (const auto& [tag, key] : chunk) {
-      if (asked.command.json) {
-        asked.out << key_json(tag, key) << '\n';
-        continue;
-      }
-      const KeyRow row = service::key_row(tag, key);
-      rows.push_back({hex(row.key), std::string(row.state), std::to_string(row.names),
-                      key.source == IpAddress{} ? "-" : key.source.to_string(),
-                      time_text(row.created_utc), time_text(row.last_seen_utc)});
+  for (const auto& [tag, key] : view.keys.of(account->id)) {
+    if (asked.command.json) {
+      asked.out << key_json(tag, key) << '\n';
+      continue;
     }
+    const KeyRow row = service::key_row(tag, key);
+    rows.push_back({hex(row.key), std::string(row.state), std::to_string(row.names),
+                    key.source == IpAddress{} ? "-" : key.source.to_string(),
+                    time_text(row.created_utc), time_text(row.last_seen_utc)});
   }
   if (!asked.command.json) print_table(asked.out, rows);
   return {};
@@ -206,20 +196,15 @@ Result<void> dead_letters(const Asked& asked) {
   if (!store) return store.error();
   const store::ReadView view = (*store)->read();
   std::vector<Row> rows{{"id", "channel", "event", "created", "reason"}};
-  std::uint64_t after = 0;
-  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty();
-       chunk = view.deliveries(after, kChunk)) {
-    after = chunk.back().id;
-    for (const DeliveryRecord& delivery : chunk) {
-      if (!delivery.dead) continue;
-      if (asked.command.json) {
-        asked.out << dead_letter_json(delivery) << '\n';
-        continue;
-      }
-      const DeadLetterRow row = service::dead_letter_row(delivery);
-      rows.push_back(
-          {std::to_string(row.id), row.channel, row.event, time_text(row.created_utc), row.reason});
+  for (const DeliveryRecord& delivery : view.deliveries.all()) {
+    if (!delivery.dead) continue;
+    if (asked.command.json) {
+      asked.out << dead_letter_json(delivery) << '\n';
+      continue;
     }
+    const DeadLetterRow row = service::dead_letter_row(delivery);
+    rows.push_back(
+        {std::to_string(row.id), row.channel, row.event, time_text(row.created_utc), row.reason});
   }
   if (!asked.command.json) print_table(asked.out, rows);
   return {};
@@ -229,10 +214,8 @@ Result<void> audit(const Asked& asked) {
   const auto store = open_store(asked);
   if (!store) return store.error();
   const store::ReadView view = (*store)->read();
-  std::uint64_t after = asked.command.after;
-  for (auto chunk = view.audit(after, kChunk); !chunk.empty(); chunk = view.audit(after, kChunk)) {
-    after = chunk.back().first;
-    for (const auto& [number, record] : chunk) asked.out << audit_json(number, record) << '\n';
+  for (const auto& [number, record] : view.audit.all(asked.command.after)) {
+    asked.out << audit_json(number, record) << '\n';
   }
   return {};
 }

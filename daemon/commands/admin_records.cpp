@@ -15,8 +15,6 @@ namespace {
 
 namespace json = boost::json;
 
-constexpr std::size_t kChunk = 1000;
-
 std::string source_text(const IpAddress& source) {
   return source == IpAddress{} ? std::string() : source.to_string();
 }
@@ -56,7 +54,7 @@ json::object key_object(const KeyTag& tag, const KeyRecord& key) {
 
 json::array seen_at(const store::ReadView& view, EndpointId endpoint) {
   json::array seen;
-  for (const AddressRecord& address : view.addresses(endpoint)) {
+  for (const AddressRecord& address : view.addresses.of(endpoint)) {
     seen.push_back(json::object{
         {"address", address.address.to_string()},
         {"state", scan_state_name(address.state)},
@@ -80,7 +78,7 @@ json::object name_object(const store::ReadView& view, const std::string& name,
                    {"expected_met_utc", watch.expected_met_utc},
                    {"trial_until_utc", watch.trial_until_utc},
                    {"resting", watch.resting}};
-  if (const auto endpoint = view.endpoint(watch.endpoint)) {
+  if (const auto endpoint = view.endpoints.find(watch.endpoint)) {
     out["starttls"] = starttls_name(endpoint->starttls);
     out["problem"] = problem_name(endpoint->problem);
     out["last_scan_utc"] = endpoint->last_scan_utc;
@@ -142,29 +140,22 @@ bool concerns(const AccountRecord& account, const std::string& email) {
 }
 
 void export_messages(const store::ReadView& view, const AccountRecord& account, std::ostream& out) {
-  for (const auto& [key, incident] :
-       view.incidents(account.id, std::numeric_limits<std::size_t>::max())) {
+  for (const auto& [key, incident] : view.incidents.of(account.id)) {
     out << json::serialize(incident_object(key, incident)) << '\n';
   }
-  std::uint64_t after = 0;
-  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty();
-       chunk = view.deliveries(after, kChunk)) {
-    after = chunk.back().id;
-    for (const DeliveryRecord& delivery : chunk) {
-      if (delivery.account != account.id && !concerns(account, delivery.to)) continue;
-      write_line(out, "delivery", delivery_object(delivery));
-    }
+  for (const DeliveryRecord& delivery : view.deliveries.all()) {
+    if (delivery.account != account.id && !concerns(account, delivery.to)) continue;
+    write_line(out, "delivery", delivery_object(delivery));
   }
 }
 
 // A token is found by the alarm at its end.
 void export_tokens(const store::ReadView& view, const AccountRecord& account, std::ostream& out) {
-  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
-  for (const Alarm& alarm : view.alarms(std::numeric_limits<UtcTime>::max(), kAll)) {
+  for (const Alarm& alarm : view.alarms.until(std::numeric_limits<UtcTime>::max())) {
     if (alarm.kind != AlarmKind::forget_token || alarm.about.size() != KeyTag{}.size()) continue;
     Sha256 hash{};
     std::copy(alarm.about.begin(), alarm.about.end(), hash.begin());
-    const auto token = view.token(hash);
+    const auto token = view.tokens.find(hash);
     if (!token || !concerns(account, token->email)) continue;
     write_line(out, "token",
                {{"purpose", purpose_name(token->purpose)},
@@ -177,13 +168,9 @@ void export_tokens(const store::ReadView& view, const AccountRecord& account, st
 }
 
 void export_audit(const store::ReadView& view, const AccountRecord& account, std::ostream& out) {
-  std::uint64_t after = 0;
-  for (auto chunk = view.audit(after, kChunk); !chunk.empty(); chunk = view.audit(after, kChunk)) {
-    after = chunk.back().first;
-    for (const auto& [number, record] : chunk) {
-      if (record.account != account.id && !concerns(account, record.subject)) continue;
-      write_line(out, "audit", audit_object(number, record));
-    }
+  for (const auto& [number, record] : view.audit.all()) {
+    if (record.account != account.id && !concerns(account, record.subject)) continue;
+    write_line(out, "audit", audit_object(number, record));
   }
 }
 
@@ -219,19 +206,12 @@ std::string dead_letter_json(const DeliveryRecord& delivery) {
 void export_account(const store::ReadView& view, const AccountRecord& account,
                     const runtime::Config& config, std::ostream& out) {
   write_line(out, "account", account_object(view, account, config));
-  KeyTag last{};
-  for (auto keys = view.keys(account.id, last, kChunk); !keys.empty();
-       keys = view.keys(account.id, last, kChunk)) {
-    last = keys.back().first;
-    for (const auto& [tag, key] : keys) write_line(out, "key", key_object(tag, key));
+  for (const auto& [tag, key] : view.keys.of(account.id)) {
+    write_line(out, "key", key_object(tag, key));
   }
   std::string after;
-  for (auto names = view.watches(account.id, after, kChunk); !names.empty();
-       names = view.watches(account.id, after, kChunk)) {
-    after = names.back().first;
-    for (const auto& [name, watch] : names) {
-      out << json::serialize(name_object(view, name, watch)) << '\n';
-    }
+  for (const auto& [name, watch] : view.watches.of(account.id)) {
+    out << json::serialize(name_object(view, name, watch)) << '\n';
   }
   export_messages(view, account, out);
   export_tokens(view, account, out);

@@ -18,9 +18,7 @@ namespace {
 using store::ReadView;
 using store::WriteView;
 
-constexpr std::size_t kAllIncidents = SIZE_MAX;
 constexpr std::size_t kDigestNames = 50'000;  // one write looks at no more
-constexpr std::size_t kDigestChunk = 500;
 
 EventKind about_of(const IncidentKey& key) {
   if (key.event != EventKind::recovered) return key.event;
@@ -81,10 +79,10 @@ class Facts {
     out.subject = key.subject;
     out.stage = key.stage;
     if (host.endpoint == 0) return out;
-    out.endpoint = view_.endpoint(host.endpoint);
-    out.addresses = view_.addresses(host.endpoint);
+    out.endpoint = view_.endpoints.find(host.endpoint);
+    out.addresses = view_.addresses.of(host.endpoint);
     if (!is_about_certificate(about_of(key))) return out;
-    const AlertState state = view_.alert_state(host.endpoint);
+    const AlertState state = view_.incidents.alerts(host.endpoint);
     if (state.leaf == key.subject) {
       out.not_before_utc = state.not_before_utc;
       out.not_after_utc = state.not_after_utc;
@@ -102,7 +100,7 @@ class Facts {
     CertificateFacts& out = at->second;
     if (fresh) {
       out.sha256 = sha256;
-      if (const auto record = view_.certificate(sha256)) read(out, record->der);
+      if (const auto record = view_.certificates.find(sha256)) read(out, record->der);
     }
     for (const HostFacts& host : hosts) {
       if (out.not_after_utc != 0 || host.subject != sha256) continue;
@@ -130,7 +128,7 @@ Message compose_group(const ReadView& view, Facts& facts, const Incidents& told,
   if (key.event == EventKind::client_silent && group.size() == 1) {
     KeyTag tag{};
     std::copy_n(key.subject.begin(), tag.size(), tag.begin());
-    if (const auto record = view.key_by_tag(tag)) return compose_silence(tag, *record, now);
+    if (const auto record = view.keys.by_tag(tag)) return compose_silence(tag, *record, now);
   }
   return compose(facts.of(told, group), now);
 }
@@ -139,7 +137,7 @@ Message compose_group(const ReadView& view, Facts& facts, const Incidents& told,
 void absorb_stages(WriteView& view, Incidents::value_type& told) {
   const IncidentKey& key = told.first;
   if (key.event != EventKind::renewal_overdue && key.event != EventKind::expired) return;
-  for (const auto& [earlier, record] : view.incidents(key.account, key.event, key.subject)) {
+  for (const auto& [earlier, record] : view.incidents.about(key.account, key.event, key.subject)) {
     if (earlier.stage >= key.stage) continue;
     IncidentRecord& into = told.second;
     into.more_hosts = std::max(into.more_hosts, record.more_hosts);
@@ -154,7 +152,7 @@ void absorb_stages(WriteView& view, Incidents::value_type& told) {
         ++into.more_hosts;
       }
     }
-    view.remove_incident(earlier);
+    view.incidents.remove(earlier);
   }
 }
 
@@ -176,14 +174,14 @@ void drop_absorbed(Incidents& told) {
 void put_delivery(WriteView& view, const std::string& channel, const std::string& to,
                   const Message& message, UtcTime now) {
   DeliveryRecord record;
-  record.id = view.new_delivery_id();
+  record.id = view.deliveries.new_id();
   record.channel = channel;
   record.to = to;
   record.account = message.account;
   record.message = message_json(message);
   record.created_utc = record.next_utc = now;
-  view.put_delivery(record);
-  view.set_alarm({now, AlarmKind::deliver, alarm_about(record.id)});
+  view.deliveries.put(record);
+  view.alarms.set({now, AlarmKind::deliver, alarm_about(record.id)});
 }
 
 UtcTime period_of(Digest digest) {
@@ -197,7 +195,7 @@ std::size_t deliver(WriteView& view, const runtime::Config& config, const runtim
   message.id = runtime::uuid_text(entropy.uuid());
   std::string own;
   if (message.account != kOperatorAccount) {
-    const auto account = view.account(message.account);
+    const auto account = view.accounts.find(message.account);
     if (!account || account->blocked_utc != 0) return 0;
     own = account->email;
     if (own.empty()) return 0;
@@ -220,12 +218,12 @@ std::size_t deliver(WriteView& view, const runtime::Config& config, const runtim
 std::size_t gather(WriteView& view, const runtime::Config& config, const runtime::Entropy& entropy,
                    AccountId account, UtcTime now) {
   Incidents told;
-  for (auto& row : view.incidents(account, kAllIncidents)) {
+  for (auto& row : view.incidents.of(account)) {
     if (row.second.told_utc != 0) continue;
     if (is_ripe(row.second, config, now)) {
       told.push_back(std::move(row));
     } else {  // its own alarm, in case gather_s was another when it was set
-      view.set_alarm(
+      view.alarms.set(
           {row.second.begun_utc + config.notify.gather_s, AlarmKind::tell, alarm_about(account)});
     }
   }
@@ -243,10 +241,10 @@ std::size_t gather(WriteView& view, const runtime::Config& config, const runtime
   }
   for (auto& [key, record] : told) {
     if (key.event == EventKind::recovered) {
-      view.remove_incident(key);
+      view.incidents.remove(key);
     } else {
       record.told_utc = now;
-      view.put_incident(key, record);
+      view.incidents.put(key, record);
     }
   }
   return count;
@@ -254,34 +252,29 @@ std::size_t gather(WriteView& view, const runtime::Config& config, const runtime
 
 std::size_t tell_digest(WriteView& view, const runtime::Config& config,
                         const runtime::Entropy& entropy, AccountId id, UtcTime now) {
-  auto account = view.account(id);
+  auto account = view.accounts.find(id);
   if (!account) return 0;
   const Digest digest = account->digest.value_or(config.notify.digest);
   if (digest == Digest::off) return 0;
   const UtcTime due = account->digest_utc + period_of(digest);
   if (account->digest_utc <= now && due > now) {
-    view.set_alarm({due, AlarmKind::digest, alarm_about(id)});
+    view.alarms.set({due, AlarmKind::digest, alarm_about(id)});
     return 0;
   }
   account->digest_utc = now;
-  view.put_account(*account);
-  view.set_alarm({now + period_of(digest), AlarmKind::digest, alarm_about(id)});
+  view.accounts.put(*account);
+  view.alarms.set({now + period_of(digest), AlarmKind::digest, alarm_about(id)});
   if (!is_told(config, view, id)) return 0;
 
   DigestFacts facts;
-  std::string after;
-  while (facts.names < kDigestNames) {
-    const auto chunk = view.watches(id, after, kDigestChunk);
-    for (const auto& [canonical, watch] : chunk) {
-      if (const auto endpoint = view.endpoint(watch.endpoint)) {
-        add_name(facts, canonical, watch, *endpoint, now);
-      }
+  for (const auto& [canonical, watch] : view.watches.of(id)) {
+    if (facts.names >= kDigestNames) break;
+    if (const auto endpoint = view.endpoints.find(watch.endpoint)) {
+      add_name(facts, canonical, watch, *endpoint, now);
     }
-    if (chunk.size() < kDigestChunk) break;
-    after = chunk.back().first;
   }
   if (facts.names == 0) return 0;
-  for (const auto& [key, record] : view.incidents(id, kAllIncidents)) {
+  for (const auto& [key, record] : view.incidents.of(id)) {
     if (record.told_utc != 0) ++facts.open.at(static_cast<std::size_t>(key.event));
   }
   Message message = compose_digest(facts, digest, now);

@@ -64,7 +64,7 @@ bool is_staged(EventKind kind) {
 }
 
 void set_tell_alarm(WriteView& view, AccountId account, UtcTime at) {
-  view.set_alarm({at, AlarmKind::tell, alarm_about(account)});
+  view.alarms.set({at, AlarmKind::tell, alarm_about(account)});
 }
 
 // A recovery that is not told yet, of trouble that has begun again: both are dropped.
@@ -73,13 +73,13 @@ bool take_back_recovery(WriteView& view, AccountId account, const AlertEvent& ev
   if (!is_network_shaped(event.kind) && event.kind != EventKind::addresses_disagree) return false;
   const IncidentKey key{account, EventKind::recovered, event.subject,
                         static_cast<std::uint8_t>(event.kind)};
-  for (auto& [found, record] : view.incidents(account, EventKind::recovered, event.subject)) {
+  for (auto& [found, record] : view.incidents.about(account, EventKind::recovered, event.subject)) {
     if (found != key || record.told_utc != 0) continue;
-    view.remove_incident(key);
+    view.incidents.remove(key);
     record.told_utc = now;
     for (IncidentHost& host : record.hosts) host.over = true;
     add_host(record, about);
-    view.put_incident({account, event.kind, event.subject, event.stage}, record);
+    view.incidents.put({account, event.kind, event.subject, event.stage}, record);
     return true;
   }
   return false;
@@ -88,16 +88,16 @@ bool take_back_recovery(WriteView& view, AccountId account, const AlertEvent& ev
 void begin_incident(WriteView& view, AccountId account, const AlertEvent& event,
                     const IncidentHost& about, UtcTime now, UtcTime tell_at) {
   const IncidentKey key{account, event.kind, event.subject, event.stage};
-  for (auto& [known, record] : view.incidents(account, event.kind, event.subject)) {
+  for (auto& [known, record] : view.incidents.about(account, event.kind, event.subject)) {
     if (known != key) continue;
-    if (add_host(record, about)) view.put_incident(key, record);
+    if (add_host(record, about)) view.incidents.put(key, record);
     return;
   }
   if (take_back_recovery(view, account, event, about, now)) return;
   IncidentRecord record;
   record.begun_utc = now;
   record.hosts.push_back(about);
-  view.put_incident(key, record);
+  view.incidents.put(key, record);
   set_tell_alarm(view, account, tell_at);
 }
 
@@ -113,7 +113,7 @@ void tell_recovery(WriteView& view, AccountId account, const Ending& ending, con
                         static_cast<std::uint8_t>(event.kind)};
   IncidentRecord record;
   record.begun_utc = now;
-  for (const auto& [known, earlier] : view.incidents(account, key.event, key.subject)) {
+  for (const auto& [known, earlier] : view.incidents.about(account, key.event, key.subject)) {
     if (known == key) record = earlier;
   }
   for (const auto& [ended_key, ended_record] : ended) {
@@ -124,7 +124,7 @@ void tell_recovery(WriteView& view, AccountId account, const Ending& ending, con
       add_host(record, host);
     }
   }
-  view.put_incident(key, record);
+  view.incidents.put(key, record);
   set_tell_alarm(view, account, tell_at);
 }
 
@@ -145,10 +145,10 @@ bool end_host(IncidentRecord& record, const IncidentHost& about) {
 void end_rows(WriteView& view, AccountId account, const Ending& ending, const Rows& rows) {
   const auto over = [](const auto& row) { return is_over(row.second); };
   if (!std::all_of(rows.begin(), rows.end(), over)) {
-    for (const auto& [key, record] : rows) view.put_incident(key, record);
+    for (const auto& [key, record] : rows) view.incidents.put(key, record);
     return;
   }
-  for (const auto& [key, record] : rows) view.remove_incident(key);
+  for (const auto& [key, record] : rows) view.incidents.remove(key);
   const bool told = std::any_of(rows.begin(), rows.end(),
                                 [](const auto& row) { return row.second.told_utc != 0; });
   if (told && !ending.event.quiet) tell_recovery(view, account, ending, rows);
@@ -156,7 +156,7 @@ void end_rows(WriteView& view, AccountId account, const Ending& ending, const Ro
 
 void end_incident(WriteView& view, AccountId account, const Ending& ending,
                   const IncidentHost& about) {
-  Rows rows = view.incidents(account, ending.event.kind, ending.event.subject);
+  Rows rows = view.incidents.about(account, ending.event.kind, ending.event.subject);
   if (is_staged(ending.event.kind)) {
     bool changed = false;
     for (auto& row : rows) changed = end_host(row.second, about) || changed;
@@ -193,7 +193,7 @@ void tell_daemon(WriteView& view, const runtime::Config& config, EventKind kind,
 std::string mail_address(const runtime::Config& config, const ReadView& view, AccountId id) {
   if (config.smtp.server.empty()) return {};
   if (id == kOperatorAccount) return config.notify.address;
-  const auto account = view.account(id);
+  const auto account = view.accounts.find(id);
   if (!account || account->mail_off || account->blocked_utc != 0) return {};
   if (config.verification == runtime::Verification::email && account->verified_utc == 0) return {};
   return can_get_mail(account->email) ? account->email : std::string();
@@ -204,7 +204,7 @@ bool is_told(const runtime::Config& config, const ReadView& view, AccountId id) 
     return has_channel(config, "") || !mail_address(config, view, id).empty();
   }
   if (!tells_accounts(config)) return false;
-  const auto account = view.account(id);
+  const auto account = view.accounts.find(id);
   if (!account || account->blocked_utc != 0) return false;
   if (!account->email.empty() && has_channel(config, account->email)) return true;
   return !mail_address(config, view, id).empty();
@@ -230,9 +230,9 @@ void tell_scan(WriteView& view, const runtime::Config& config, const EndpointRec
   };
   tell(kOperatorAccount, canonical_name(endpoint));
   if (!tells_accounts(config)) return;
-  for (const auto& [account, canonical] : view.watchers(endpoint.id, kWatchersPerScan)) {
+  for (const auto& [account, canonical] : view.watches.on(endpoint.id).first(kWatchersPerScan)) {
     if (account == kOperatorAccount) continue;
-    const auto watch = view.watch(account, canonical);
+    const auto watch = view.watches.find(account, canonical);
     if (watch && !watch->resting) tell(account, canonical);
   }
 }
@@ -240,20 +240,20 @@ void tell_scan(WriteView& view, const runtime::Config& config, const EndpointRec
 void adopt_watch(WriteView& view, const runtime::Config& config, AccountId account,
                  const std::string& canonical, const WatchRecord& watch, UtcTime now) {
   if (account == kOperatorAccount || watch.resting || !is_told(config, view, account)) return;
-  for (const AlertEvent& event : standing(view.alert_state(watch.endpoint), watch.endpoint)) {
+  for (const AlertEvent& event : standing(view.incidents.alerts(watch.endpoint), watch.endpoint)) {
     tell_account(view, config, account, event, {watch.endpoint, canonical, false}, now);
   }
 }
 
 void release_watch(WriteView& view, AccountId account, const std::string& canonical,
                    const WatchRecord& watch, UtcTime now) {
-  const AlertState state = view.alert_state(watch.endpoint);
+  const AlertState state = view.incidents.alerts(watch.endpoint);
   std::vector<AlertEvent> events = standing(state, watch.endpoint);
   if (state.leaf) events.push_back({EventKind::renewed, *state.leaf, 0, false, false});
   if (watch.expected_told && watch.expected) {
     events.push_back({EventKind::old_certificate, *watch.expected, 0, false, false});
   }
-  const auto endpoint = view.endpoint(watch.endpoint);
+  const auto endpoint = view.endpoints.find(watch.endpoint);
   const bool last = endpoint && endpoint->watchers <= 1;
   for (const AlertEvent& event : events) {
     end_quietly(view, account, event, {watch.endpoint, canonical, false}, now);
@@ -311,16 +311,16 @@ void check_silence(WriteView& view, const runtime::Config& config, const Alarm& 
   KeyTag tag{};
   if (alarm.about.size() != tag.size()) return;
   std::copy(alarm.about.begin(), alarm.about.end(), tag.begin());
-  auto key = view.key_by_tag(tag);
+  auto key = view.keys.by_tag(tag);
   if (!key || key->silence_told) return;
   const auto silent = silent_from(*key);
   if (!silent) return;
   if (*silent > now) {
-    view.set_alarm({*silent, AlarmKind::silence, alarm.about});
+    view.alarms.set({*silent, AlarmKind::silence, alarm.about});
     return;
   }
   key->silence_told = true;
-  view.put_key(key->digest, *key);
+  view.keys.put(key->digest, *key);
   const AlertEvent event{EventKind::client_silent, subject_of(tag), 0, false, false};
   for (const AccountId account : {key->account, kOperatorAccount}) {
     tell_account(view, config, account, event, {0, hex(tag), false}, now);

@@ -46,7 +46,7 @@ void act(WriteView& view, const NoticeContext& context, const Alarm& alarm) {
       KeyTag half{};
       if (alarm.about.size() != half.size()) return;
       std::copy(alarm.about.begin(), alarm.about.end(), half.begin());
-      view.remove_token(half);
+      view.tokens.remove(half);
       return;
     }
     case AlarmKind::deliver:
@@ -59,28 +59,21 @@ UtcTime digest_period(Digest digest) {
 }
 
 void sweep_accounts(WriteView& view, const NoticeContext& context, AccountId& after) {
-  const auto accounts = view.accounts(after, kAccountsPerSweep);
+  const auto accounts = view.accounts.all(after).first(kAccountsPerSweep);
   for (const AccountRecord& account : accounts) {
     const Digest digest = account.digest.value_or(context.settings->config.notify.digest);
     if (digest == Digest::off) continue;
     if (account.digest_utc + digest_period(digest) > context.now) continue;
-    view.set_alarm({context.now, AlarmKind::digest, alarm_about(account.id)});
+    view.alarms.set({context.now, AlarmKind::digest, alarm_about(account.id)});
   }
   after = accounts.size() < kAccountsPerSweep ? 0 : accounts.back().id;
 }
 
 void sweep_dead_letters(WriteView& view, UtcTime now) {
-  constexpr std::size_t kChunk = 500;
-  std::uint64_t after = 0;
-  while (true) {
-    const auto chunk = view.deliveries(after, kChunk);
-    for (const DeliveryRecord& delivery : chunk) {
-      if (delivery.dead && delivery.created_utc + kDeadLetterLifetime <= now) {
-        view.remove_delivery(delivery.id);
-      }
+  for (const DeliveryRecord& delivery : view.deliveries.all()) {
+    if (delivery.dead && delivery.created_utc + kDeadLetterLifetime <= now) {
+      view.deliveries.remove(delivery.id);
     }
-    if (chunk.size() < kChunk) return;
-    after = chunk.back().id;
   }
 }
 
@@ -88,7 +81,7 @@ void sweep_dead_letters(WriteView& view, UtcTime now) {
 
 JobPtr alarm_job(NoticeContext context, Alarm alarm, Committed done) {
   auto apply = [context = std::move(context), alarm = std::move(alarm)](WriteView& view) {
-    view.clear_alarm(alarm);
+    view.alarms.clear(alarm);
     act(view, context, alarm);
   };
   return job(std::move(apply), std::move(done));
@@ -96,23 +89,23 @@ JobPtr alarm_job(NoticeContext context, Alarm alarm, Committed done) {
 
 JobPtr heard_job(std::vector<Alarm> alarms, Committed done) {
   auto apply = [alarms = std::move(alarms)](WriteView& view) {
-    for (const Alarm& alarm : alarms) view.clear_alarm(alarm);
+    for (const Alarm& alarm : alarms) view.alarms.clear(alarm);
   };
   return job(std::move(apply), std::move(done));
 }
 
 JobPtr attempt_job(Attempt attempt, Committed done) {
   auto apply = [attempt = std::move(attempt)](WriteView& view) {
-    auto record = view.delivery(attempt.id);
+    auto record = view.deliveries.find(attempt.id);
     if (!record) return;
     // It may not be heard yet.
-    view.clear_alarm({record->next_utc, AlarmKind::deliver, alarm_about(attempt.id)});
-    if (attempt.delivered) return view.remove_delivery(attempt.id);
+    view.alarms.clear({record->next_utc, AlarmKind::deliver, alarm_about(attempt.id)});
+    if (attempt.delivered) return view.deliveries.remove(attempt.id);
     if (record->attempts < UINT16_MAX) ++record->attempts;
     record->dead = attempt.dead;
     record->next_utc = attempt.next_utc;
     record->last_error = attempt.error.substr(0, kErrorBytes);
-    view.put_delivery(*record);
+    view.deliveries.put(*record);
   };
   return job(std::move(apply), std::move(done));
 }

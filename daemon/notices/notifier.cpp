@@ -22,7 +22,6 @@ using Steady = std::chrono::steady_clock;
 
 constexpr std::uint32_t kMailsPerMinute = 600, kOthersPerMinute = 120;
 constexpr std::size_t kAlarmsPerTurn = 500;
-constexpr std::size_t kDeliveriesPerRead = 500;
 constexpr UtcTime kUnsavedPause = 60;  // before a write that failed is tried again
 constexpr UtcTime kCheckEvery = 60;
 constexpr UtcTime kStalledAfter = 15 * 60;
@@ -141,16 +140,10 @@ void Notifier::Impl::hear_news() {
 
 // After a start everything that waits is tried anew, the oldest first.
 void Notifier::Impl::load(const store::ReadView& view) {
-  std::uint64_t after = 0;
-  while (true) {
-    const auto chunk = view.deliveries(after, kDeliveriesPerRead);
-    for (const DeliveryRecord& delivery : chunk) {
-      if (!delivery.dead) {
-        queue.add(delivery.channel, delivery.id, delivery.created_utc, delivery.attempts);
-      }
+  for (const DeliveryRecord& delivery : view.deliveries.all()) {
+    if (!delivery.dead) {
+      queue.add(delivery.channel, delivery.id, delivery.created_utc, delivery.attempts);
     }
-    if (chunk.size() < kDeliveriesPerRead) break;
-    after = chunk.back().id;
   }
   loaded = true;
 }
@@ -159,13 +152,13 @@ void Notifier::Impl::hear_alarms(const store::ReadView& view) {
   std::erase_if(avoided, [this](const auto& entry) { return entry.second <= now; });
   std::vector<Alarm> deliveries;
   const std::size_t most = kAlarmsPerTurn + begun.size() + avoided.size();
-  for (Alarm& alarm : view.alarms(now, most)) {
+  for (Alarm& alarm : view.alarms.until(now).first(most)) {
     if (begun.contains(alarm) || avoided.contains(alarm)) continue;
     if (alarm.kind != AlarmKind::deliver) {
       start_alarm(alarm);
       continue;
     }
-    const auto delivery = view.delivery(number_of(alarm));
+    const auto delivery = view.deliveries.find(number_of(alarm));
     if (delivery && !delivery->dead && !settling.contains(delivery->id)) {
       queue.add(delivery->channel, delivery->id, delivery->created_utc, delivery->attempts);
     }
@@ -197,7 +190,7 @@ void Notifier::Impl::start_alarm(const Alarm& alarm) {
 
 void Notifier::Impl::hand_over(const store::ReadView& view) {
   for (const auto& [channel, id] : queue.begin(now)) {
-    const auto delivery = view.delivery(id);
+    const auto delivery = view.deliveries.find(id);
     if (!delivery || delivery->dead) {
       queue.vanished(id);
       continue;
@@ -277,7 +270,7 @@ void Notifier::Impl::sweep(std::shared_ptr<AccountId> after) {
 void Notifier::Impl::check_scans(const store::ReadView& view) {
   const UtcTime last = parts.parts.gauges.last_scan_utc;
   const bool stands_still = now - std::max(last, started_utc) > kStalledAfter &&
-                            !view.due({}, now - kStalledAfter, 1).empty();
+                            !view.endpoints.due({}, now - kStalledAfter).first(1).empty();
   if (stalled == stands_still) return;
   stalled = stands_still;
   auto done = [this](store::CommitOutcome outcome) {
@@ -327,8 +320,10 @@ std::chrono::milliseconds Notifier::Impl::nap(UtcTime at) const {
   if (!unsaved.empty()) until(unsaved.begin()->first);
   until(next_check);
   // Of the alarms under way the commit tells.
-  const auto alarms =
-      store().read().alarms(at + kLongestNap.count(), 1 + begun.size() + avoided.size());
+  const auto alarms = store()
+                          .read()
+                          .alarms.until(at + kLongestNap.count())
+                          .first(1 + begun.size() + avoided.size());
   for (const Alarm& alarm : alarms) {
     if (!begun.contains(alarm) && !avoided.contains(alarm)) until(alarm.at_utc);
   }

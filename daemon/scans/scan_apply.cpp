@@ -22,7 +22,7 @@ constexpr std::uint64_t kReservedShare = 20;
 constexpr std::uint64_t kReservedBytes = 128 * 1024;
 
 bool room_for_new_rows(const WriteView& view) {
-  return view.free_bytes() >= std::max(view.map_bytes() / kReservedShare, kReservedBytes);
+  return view.free_bytes() >= std::max(view.capacity_bytes() / kReservedShare, kReservedBytes);
 }
 
 bool knows(const std::vector<AddressRecord>& records, const IpAddress& address) {
@@ -48,23 +48,23 @@ bool belongs(const EndpointRecord& endpoint, const Observation& seen) {
 }
 
 // The watches of one endpoint after a scan of it: announced leaves and trials.
-class Watches {
+class WatchesOfScan {
  public:
-  Watches(WriteView& view, const ScanRules& rules, const Observation& seen,
-          const std::vector<AddressRecord>& addresses)
+  WatchesOfScan(WriteView& view, const ScanRules& rules, const Observation& seen,
+                const std::vector<AddressRecord>& addresses)
       : view_(view), rules_(rules), seen_(seen), addresses_(addresses) {}
 
   void settle(EndpointRecord& endpoint) {
     bool open = false;
-    for (const auto& [account, canonical] : view_.watchers(endpoint.id, kWatchersPerScan)) {
-      auto watch = view_.watch(account, canonical);
+    for (const auto& [account, canonical] : view_.watches.on(endpoint.id).first(kWatchersPerScan)) {
+      auto watch = view_.watches.find(account, canonical);
       if (!watch) continue;
       bool changed = settle_trial(endpoint, account, *watch);
       changed = notices::judge_expectation(view_, rules_.config, account, canonical, *watch,
                                            addresses_, rules_.now) ||
                 changed;
       open = open || (watch->expected && watch->expected_met_utc == 0);
-      if (changed) view_.put_watch(account, canonical, *watch);
+      if (changed) view_.watches.put(account, canonical, *watch);
     }
     endpoint.expectation_open = open;
     if (!open) endpoint.expectation_step = 0;
@@ -85,7 +85,7 @@ class Watches {
 
   bool is_free(AccountId id) const {
     if (rules_.config.verification == runtime::Verification::off) return true;
-    const auto account = view_.account(id);
+    const auto account = view_.accounts.find(id);
     return account && account->verified_utc != 0;
   }
 
@@ -106,10 +106,10 @@ class Watches {
 std::optional<ScanHint> tell(WriteView& view, const ScanRules& rules,
                              const EndpointRecord& endpoint,
                              const std::vector<AddressRecord>& addresses) {
-  const AlertState before = view.alert_state(endpoint.id);
+  const AlertState before = view.incidents.alerts(endpoint.id);
   AlertState state = before;
   const auto events = judge(state, endpoint, addresses, rules.now, rules.outage);
-  if (state != before) view.put_alert_state(endpoint.id, state);
+  if (state != before) view.incidents.put_alerts(endpoint.id, state);
   notices::tell_scan(view, rules.config, endpoint, events, rules.now);
   const NetworkTrouble trouble = network_trouble(endpoint, addresses);
   if (before.network_told != EventKind::test || trouble.state == ScanState::policy) {
@@ -152,24 +152,24 @@ std::optional<bool> tell_outage_change(WriteView& view, const OutageBook& book,
 
 std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
                                    const Observation& seen, const ScanRules& rules) {
-  const auto endpoint = view.endpoint(id);
+  const auto endpoint = view.endpoints.find(id);
   if (!endpoint || endpoint->host != target.host || endpoint->port != target.port ||
       endpoint->starttls != target.starttls) {
     return std::nullopt;
   }
-  const std::vector<AddressRecord> known = view.addresses(id);
+  const std::vector<AddressRecord> known = view.addresses.of(id);
   ScanOutcome outcome = apply_observation(*endpoint, known, seen);
   const UtcTime now = rules.now;
   const bool room = room_for_new_rows(view);
-  for (const IpAddress& gone : outcome.gone) view.remove_address(id, gone);
+  for (const IpAddress& gone : outcome.gone) view.addresses.remove(id, gone);
   for (const AddressRecord& address : outcome.addresses) {
     if (!room && !knows(known, address.address)) continue;
-    view.put_address(id, address, ders_of(seen, address.address), now);
+    view.addresses.put(id, address, ders_of(seen, address.address), now);
   }
   if (room) {
-    for (const HistoryRecord& change : outcome.changes) view.append_history(id, change);
+    for (const HistoryRecord& change : outcome.changes) view.history.append(id, change);
     for (const ObservedCertificate& c : seen.proven_intermediates) {
-      view.put_intermediate(c.sha256, c.der);
+      view.certificates.put_intermediate(c.sha256, c.der);
     }
   }
 
@@ -177,7 +177,7 @@ std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner
   std::optional<ScanHint> hint;
   if (room) hint = tell(view, rules, next, outcome.addresses);
   if (next.expectation_open || rules.config.verification == runtime::Verification::email) {
-    Watches(view, rules, seen, outcome.addresses).settle(next);
+    WatchesOfScan(view, rules, seen, outcome.addresses).settle(next);
   }
   // Asked for while this one was under way: that scan is still owed.
   const bool owed = endpoint->next_scan_utc > seen.started_utc;
@@ -185,7 +185,7 @@ std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner
     next.next_scan_utc = next_scan(next, shortest_lifetime(outcome.addresses), now, rules.random);
   }
   if (next.expectation_open) ++next.expectation_step;
-  view.put_endpoint(next);
+  view.endpoints.put(next);
   return hint;
 }
 

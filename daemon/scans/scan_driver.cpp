@@ -23,7 +23,7 @@ class StoredDueIndex final : public DueIndex {
  public:
   explicit StoredDueIndex(const store::ReadView& view) : view_(view) {}
   std::vector<DueEntry> due(DueEntry after, UtcTime until, std::size_t most) const override {
-    return view_.due(after, until, most);
+    return view_.endpoints.due(after, until).first(most);
   }
 
  private:
@@ -139,7 +139,7 @@ void log_scan(runtime::Log& log, const scanner::Target& target, const Observatio
 }  // namespace
 
 void ScanDriver::Impl::launch(EndpointId id, const store::ReadView& view) {
-  const auto endpoint = view.endpoint(id);
+  const auto endpoint = view.endpoints.find(id);
   if (!endpoint) return dispatcher->finished(id);
   scanner::Target target{endpoint->host, endpoint->port, endpoint->starttls};
   auto done = [weak = weak_from_this(), parts = parts, scene = ScanScene{settings, outages}, id,
@@ -157,7 +157,7 @@ void ScanDriver::Impl::tick() {
   try {
     const store::ReadView view = parts.parts.store.read();
     if (!dispatcher) {
-      const std::uint64_t overdue = view.due_count(now - 1);
+      const std::uint64_t overdue = view.endpoints.due_count(now - 1);
       dispatcher = std::make_unique<Dispatcher>(now, overdue);
     }
     if (dispatcher->in_flight() < concurrency) {

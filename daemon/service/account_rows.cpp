@@ -5,11 +5,6 @@
 #include "daemon/notices/message_json.hpp"
 
 namespace certline::service {
-namespace {
-
-constexpr std::size_t kKeysAtOnce = 1000;
-
-}  // namespace
 
 Result<AccountRecord> find_account(const store::ReadView& view, const AccountName& name) {
   const Error unknown{ErrorKind::not_registered, "no such account; command accounts lists them"};
@@ -18,9 +13,9 @@ Result<AccountRecord> find_account(const store::ReadView& view, const AccountNam
     id = *number;
   } else {
     const std::string& email = std::get<Email>(name).text();
-    id = view.account_by_email(email);
+    id = view.accounts.by_email(email);
     if (!id) {
-      const auto waiting = view.claims(email, 2);
+      const auto waiting = view.accounts.claiming(email).first(2);
       if (waiting.size() > 1) {
         return Error{ErrorKind::conflict,
                      "several accounts wait for this address to be confirmed; name one by number, "
@@ -30,7 +25,7 @@ Result<AccountRecord> find_account(const store::ReadView& view, const AccountNam
     }
   }
   if (!id || *id == kOperatorAccount) return unknown;  // the daemon's own is nobody's to change
-  auto account = view.account(*id);
+  auto account = view.accounts.find(*id);
   return account ? Result<AccountRecord>(std::move(*account)) : unknown;
 }
 
@@ -44,12 +39,9 @@ AccountRow account_row(const store::ReadView& view, const AccountRecord& account
                                           : "unverified";
   row.quota = account.names_per_key != 0 ? account.names_per_key : config.accounts.names_per_key;
   row.created_utc = account.created_utc;
-  KeyTag after{};
-  for (auto keys = view.keys(account.id, after, kKeysAtOnce); !keys.empty();
-       keys = view.keys(account.id, after, kKeysAtOnce)) {
-    after = keys.back().first;
-    row.keys += keys.size();
-    for (const auto& [tag, key] : keys) row.names += key.names;
+  for (const auto& [tag, key] : view.keys.of(account.id)) {
+    ++row.keys;
+    row.names += key.names;
   }
   return row;
 }

@@ -6,14 +6,13 @@ namespace certline::service {
 namespace {
 
 constexpr std::size_t kPageRows = 32;  // more than fit one reply
-constexpr std::size_t kChunk = 1000;
 
 }  // namespace
 
 Reply handle(ReadContext& context, const ListAccounts& request) {
   const store::ReadView& view = context.view();
   AccountPage page;
-  for (const AccountRecord& account : view.accounts(request.after, kPageRows + 1)) {
+  for (const AccountRecord& account : view.accounts.all(request.after).first(kPageRows + 1)) {
     if (page.rows.size() == kPageRows) {
       page.more = true;
       break;
@@ -29,7 +28,7 @@ Reply handle(ReadContext& context, const ListKeys& request) {
   if (!account) return account.error();
   KeyPage page;
   for (const auto& [tag, key] :
-       view.keys(account->id, request.after.value_or(KeyTag{}), kPageRows + 1)) {
+       view.keys.of(account->id, request.after.value_or(KeyTag{})).first(kPageRows + 1)) {
     if (page.rows.size() == kPageRows) {
       page.more = true;
       break;
@@ -42,18 +41,13 @@ Reply handle(ReadContext& context, const ListKeys& request) {
 Reply handle(ReadContext& context, const ListDeadLetters& request) {
   const store::ReadView& view = context.view();
   DeadLetterPage page;
-  std::uint64_t after = request.after;
-  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty() && !page.more;
-       chunk = view.deliveries(after, kChunk)) {
-    after = chunk.back().id;
-    for (const DeliveryRecord& delivery : chunk) {
-      if (!delivery.dead) continue;
-      if (page.rows.size() == kPageRows) {
-        page.more = true;
-        break;
-      }
-      page.rows.push_back(dead_letter_row(delivery));
+  for (const DeliveryRecord& delivery : view.deliveries.all(request.after)) {
+    if (!delivery.dead) continue;
+    if (page.rows.size() == kPageRows) {
+      page.more = true;
+      break;
     }
+    page.rows.push_back(dead_letter_row(delivery));
   }
   return ReplyBody{std::move(page)};
 }

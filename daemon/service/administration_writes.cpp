@@ -15,8 +15,6 @@ namespace {
 
 using store::WriteView;
 
-constexpr std::size_t kChunk = 1000;
-
 Reply changed(std::string text) {
   return ReplyBody{Changed{std::move(text)}};
 }
@@ -35,7 +33,7 @@ struct Belongings {
 void remove_names(WriteContext& scene, AccountId account) {
   each_watch(scene.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
     notices::release_watch(scene.view, account, canonical, watch, scene.now);
-    scene.view.remove_watch(account, canonical);
+    scene.view.watches.remove(account, canonical);
     detach_endpoint(scene, watch);
   });
 }
@@ -44,58 +42,49 @@ std::set<KeyTag> remove_keys(WriteContext& scene, AccountId account) {
   std::set<KeyTag> tags;
   each_key(scene.view, account, [&](const KeyTag& tag, const KeyRecord& key) {
     if (const auto at = silent_from(key)) {
-      scene.view.clear_alarm({*at, AlarmKind::silence, std::string(tag.begin(), tag.end())});
+      scene.view.alarms.clear({*at, AlarmKind::silence, std::string(tag.begin(), tag.end())});
     }
-    scene.view.remove_key(tag);
+    scene.view.keys.remove(tag);
     tags.insert(tag);
   });
   return tags;
 }
 
 void remove_incidents(WriteView& view, AccountId account) {
-  for (auto chunk = view.incidents(account, kChunk); !chunk.empty();
-       chunk = view.incidents(account, kChunk)) {
-    for (const auto& [key, incident] : chunk) view.remove_incident(key);
-  }
+  for (const auto& [key, incident] : view.incidents.of(account)) view.incidents.remove(key);
 }
 
 void remove_deliveries(WriteView& view, const Belongings& of) {
-  std::uint64_t after = 0;
-  for (auto chunk = view.deliveries(after, kChunk); !chunk.empty();
-       chunk = view.deliveries(after, kChunk)) {
-    after = chunk.back().id;
-    for (const DeliveryRecord& delivery : chunk) {
-      if (delivery.account != of.account && !of.emails.contains(delivery.to)) continue;
-      view.clear_alarm({delivery.next_utc, AlarmKind::deliver, alarm_about(delivery.id)});
-      view.remove_delivery(delivery.id);
-    }
+  for (const DeliveryRecord& delivery : view.deliveries.all()) {
+    if (delivery.account != of.account && !of.emails.contains(delivery.to)) continue;
+    view.alarms.clear({delivery.next_utc, AlarmKind::deliver, alarm_about(delivery.id)});
+    view.deliveries.remove(delivery.id);
   }
 }
 
 // Tokens have no index of their own: each has an alarm at its end, which names it.
 void remove_alarms_and_tokens(WriteView& view, const Belongings& of) {
-  constexpr std::size_t kAll = std::numeric_limits<std::size_t>::max();
   const std::string account = alarm_about(of.account);
-  for (const Alarm& alarm : view.alarms(std::numeric_limits<UtcTime>::max(), kAll)) {
+  for (const Alarm& alarm : view.alarms.until(std::numeric_limits<UtcTime>::max())) {
     const bool own = alarm.kind == AlarmKind::tell || alarm.kind == AlarmKind::digest;
-    if (own && alarm.about == account) view.clear_alarm(alarm);
+    if (own && alarm.about == account) view.alarms.clear(alarm);
     if (alarm.kind != AlarmKind::forget_token) continue;
     Sha256 hash{};
     KeyTag half{};
     if (alarm.about.size() != half.size()) continue;
     std::copy(alarm.about.begin(), alarm.about.end(), hash.begin());
     std::copy(alarm.about.begin(), alarm.about.end(), half.begin());
-    const auto token = view.token(hash);
+    const auto token = view.tokens.find(hash);
     if (!token || (!of.emails.contains(token->email) && !of.keys.contains(token->key))) continue;
-    view.remove_token(half);
-    view.clear_alarm(alarm);
+    view.tokens.remove(half);
+    view.alarms.clear(alarm);
   }
 }
 
 }  // namespace
 
 Reply handle(WriteContext& scene, const RevokeKey& request) {
-  const auto key = scene.view.key_by_tag(request.key);
+  const auto key = scene.view.keys.by_tag(request.key);
   if (!key) {
     return Error{ErrorKind::not_registered, "no such key; command keys lists an account's"};
   }
@@ -112,7 +101,7 @@ Reply handle(WriteContext& scene, const VerifyAccount& request) {
     return Error{ErrorKind::conflict, named(*account) + " is blocked; unblock it first"};
   }
   if (!account->claimed_email.empty()) {
-    const auto target = scene.view.account_by_email(account->claimed_email);
+    const auto target = scene.view.accounts.by_email(account->claimed_email);
     if (target && load_account(scene.view, *target).blocked_utc != 0) {
       return Error{ErrorKind::conflict, "the account of its address is blocked; unblock it first"};
     }
@@ -128,10 +117,10 @@ Reply handle(WriteContext& scene, const VerifyAccount& request) {
     return changed("verified; it is " + named(*account) + " now");
   }
   if (account->verified_utc == 0) account->verified_utc = scene.now;
-  scene.view.put_account(*account);
+  scene.view.accounts.put(*account);
   for (KeyRecord& key : keys) {
     key.confirmed_utc = scene.now;
-    scene.view.put_key(key.digest, key);
+    scene.view.keys.put(key.digest, key);
   }
   each_watch(scene.view, account->id, [&](const std::string& canonical, const WatchRecord& watch) {
     if (watch.resting || watch.trial_until_utc != 0) {
@@ -160,7 +149,7 @@ Reply handle(WriteContext& scene, const UnblockAccount& request) {
   const bool was_blocked = account->blocked_utc != 0;
   account->blocked_utc = 0;
   account->no_further_keys = false;
-  scene.view.put_account(*account);
+  scene.view.accounts.put(*account);
   if (was_blocked) {
     each_key(scene.view, account->id, [&](const KeyTag&, KeyRecord key) {
       if (key.state != KeyState::blocked) return;
@@ -181,7 +170,7 @@ Reply handle(WriteContext& scene, const SetQuota& request) {
   auto account = find_account(scene.view, request.account);
   if (!account) return account.error();
   account->names_per_key = request.names;
-  scene.view.put_account(*account);
+  scene.view.accounts.put(*account);
   audit(scene, "quota", account->id, std::to_string(request.names));
   return changed(request.names == 0 ? "as limits.names_per_key says"
                                     : std::to_string(request.names) + " names for each key");
@@ -199,7 +188,7 @@ Reply handle(WriteContext& scene, const DeleteAccount& request) {
   remove_incidents(scene.view, account->id);
   remove_deliveries(scene.view, all);
   remove_alarms_and_tokens(scene.view, all);
-  scene.view.remove_account(account->id);
+  scene.view.accounts.remove(account->id);
   audit(scene, "delete", account->id, "");
   return changed("deleted with " + std::to_string(all.keys.size()) + " keys");
 }

@@ -31,7 +31,7 @@ std::optional<Error> too_many_accounts(const WriteContext& scene) {
   const runtime::Config& config = scene.settings.config;
   const std::uint32_t most = config.accounts.new_accounts_per_source;
   const UtcTime day = scene.now / kDay;
-  if (scene.view.new_accounts(day, source_prefix(scene.caller.source)) < most) return {};
+  if (scene.view.accounts.opened(day, source_prefix(scene.caller.source)) < most) return {};
   return Error{ErrorKind::registration_closed,
                std::to_string(most) +
                    " accounts were made from here today, as many as limits.new_accounts_per_source "
@@ -48,13 +48,13 @@ std::optional<Error> no_new_account(const WriteContext& scene) {
 AccountRecord create_account(WriteContext& scene, const std::string& email,
                              const std::string& claimed) {
   AccountRecord account;
-  account.id = scene.view.new_account_id();
+  account.id = scene.view.accounts.new_id();
   account.email = email;
   account.claimed_email = claimed;
   account.created_utc = scene.now;
-  scene.view.put_account(account);
+  scene.view.accounts.put(account);
   if (accounts_limited(scene)) {
-    scene.view.count_new_account(scene.now / kDay, source_prefix(scene.caller.source));
+    scene.view.accounts.count_opened(scene.now / kDay, source_prefix(scene.caller.source));
   }
   audit(scene, "new-account", account.id, email.empty() ? claimed : email);
   return account;
@@ -78,10 +78,10 @@ std::uint32_t unconfirmed_keys(WriteContext& scene, const std::string& email, st
   const auto unconfirmed = [&](const KeyTag&, const KeyRecord& key) {
     count += key.state != KeyState::revoked && key.confirmed_utc == 0 ? 1 : 0;
   };
-  for (const AccountId claim : scene.view.claims(email, most)) {
+  for (const AccountId claim : scene.view.accounts.claiming(email).first(most)) {
     each_key(scene.view, claim, unconfirmed);
   }
-  if (const auto account = scene.view.account_by_email(email); account && count < most) {
+  if (const auto account = scene.view.accounts.by_email(email); account && count < most) {
     each_key(scene.view, *account, unconfirmed);
   }
   return count;
@@ -89,7 +89,7 @@ std::uint32_t unconfirmed_keys(WriteContext& scene, const std::string& email, st
 
 // Why the address takes no further key.
 std::optional<Error> closed_address(WriteContext& scene, const std::string& email) {
-  const auto id = scene.view.account_by_email(email);
+  const auto id = scene.view.accounts.by_email(email);
   if (id) {
     const AccountRecord account = load_account(scene.view, *id);
     if (account.blocked_utc != 0) {
@@ -113,7 +113,7 @@ std::optional<Error> closed_address(WriteContext& scene, const std::string& emai
 // Without confirmation: the key joins the account of the address at once.
 Result<ReplyBody> join(WriteContext& scene, const Sha256& hash, const std::optional<KeyRecord>& key,
                        const std::string& email) {
-  const auto target = scene.view.account_by_email(email);
+  const auto target = scene.view.accounts.by_email(email);
   if (!key) {
     if (!target) {
       if (auto error = no_new_account(scene)) return *error;
@@ -131,7 +131,7 @@ Result<ReplyBody> join(WriteContext& scene, const Sha256& hash, const std::optio
     AccountRecord account = load_account(scene.view, key->account);
     account.email = email;
     account.claimed_email.clear();
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
   }
   audit(scene, "claim", target.value_or(key->account), email);
   return ReplyBody{Claimed{true, false, email, ""}};
@@ -150,7 +150,7 @@ Result<ReplyBody> stand_alone(WriteContext& scene, const Sha256& hash,
   }
   account.claimed_email = email;
   account.mailed_utc = scene.now;
-  scene.view.put_account(account);
+  scene.view.accounts.put(account);
   const bool mails = notices::can_get_mail(email);
   if (mails) mail_confirmation(scene, account.id, hash, email);
   audit(scene, "claim", account.id, email);
@@ -166,7 +166,7 @@ Reply claimed_before(WriteContext& scene, const KeyRecord& key, AccountRecord ac
   const bool mails = waits && (since >= kMailAgain || since < 0);
   if (mails) {
     account.mailed_utc = scene.now;
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
     mail_confirmation(scene, account.id, key.digest, email);
   }
   return ReplyBody{Claimed{false, mails, email, ""}};
@@ -174,11 +174,7 @@ Reply claimed_before(WriteContext& scene, const KeyRecord& key, AccountRecord ac
 
 // Incidents of an account, and the alarm to tell them.
 void drop_incidents(WriteView& view, AccountId account) {
-  constexpr std::size_t kChunk = 1000;
-  for (auto chunk = view.incidents(account, kChunk); !chunk.empty();
-       chunk = view.incidents(account, kChunk)) {
-    for (const auto& [key, incident] : chunk) view.remove_incident(key);
-  }
+  for (const auto& [key, incident] : view.incidents.of(account)) view.incidents.remove(key);
 }
 
 }  // namespace
@@ -189,9 +185,9 @@ void put_key(WriteView& view, const KeyRecord& before, const KeyRecord& after) {
     return Alarm{at, AlarmKind::silence, std::string(tag.begin(), tag.end())};
   };
   const auto old_alarm = silent_from(before), new_alarm = silent_from(after);
-  if (old_alarm && old_alarm != new_alarm) view.clear_alarm(alarm(*old_alarm));
-  if (new_alarm && old_alarm != new_alarm) view.set_alarm(alarm(*new_alarm));
-  view.put_key(after.digest, after);
+  if (old_alarm && old_alarm != new_alarm) view.alarms.clear(alarm(*old_alarm));
+  if (new_alarm && old_alarm != new_alarm) view.alarms.set(alarm(*new_alarm));
+  view.keys.put(after.digest, after);
 }
 
 void note_report_of(WriteView& view, KeyRecord& key, UtcTime now) {
@@ -238,41 +234,41 @@ void merge_accounts(WriteContext& scene, AccountId from, AccountId into) {
   each_watch(scene.view, from, [&](const std::string& canonical, WatchRecord watch) {
     notices::release_watch(scene.view, from, canonical, watch, scene.now);
     watch.expected_told = false;
-    scene.view.remove_watch(from, canonical);
-    if (scene.view.watch(into, canonical)) {
+    scene.view.watches.remove(from, canonical);
+    if (scene.view.watches.find(into, canonical)) {
       detach_endpoint(scene, watch);
       give_back_name(scene.view, watch.added_by);
     } else if (settled) {
       wake_watch(scene, into, canonical, watch, 0);
     } else {
-      scene.view.put_watch(into, canonical, watch);
+      scene.view.watches.put(into, canonical, watch);
       adopt(scene, into, canonical, watch);
     }
   });
   each_key(scene.view, from, [&](const KeyTag&, KeyRecord key) {
     key.account = into;
-    scene.view.put_key(key.digest, key);
+    scene.view.keys.put(key.digest, key);
   });
   drop_incidents(scene.view, from);
-  scene.view.remove_account(from);
+  scene.view.accounts.remove(from);
 }
 
 AccountRecord confirm_claim(WriteContext& scene, KeyRecord key, const std::string& email) {
   AccountRecord account = load_account(scene.view, key.account);
-  const auto target = scene.view.account_by_email(email);
+  const auto target = scene.view.accounts.by_email(email);
   const bool first = !target || load_account(scene.view, *target).verified_utc == 0;
   if (target && *target != account.id) {
     const AccountId from = account.id;
     account = load_account(scene.view, *target);
     if (account.verified_utc == 0) account.verified_utc = scene.now;
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
     merge_accounts(scene, from, account.id);
     key = find_key(scene.view, key.digest).value();
   } else {
     account.email = email;
     account.claimed_email.clear();
     if (account.verified_utc == 0) account.verified_utc = scene.now;
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
   }
   if (first) {
     each_watch(scene.view, account.id, [&](const std::string& canonical, const WatchRecord& watch) {
@@ -284,7 +280,7 @@ AccountRecord confirm_claim(WriteContext& scene, KeyRecord key, const std::strin
     });
   }
   key.confirmed_utc = scene.now;
-  scene.view.put_key(key.digest, key);
+  scene.view.keys.put(key.digest, key);
   return account;
 }
 
@@ -296,7 +292,7 @@ void revoke_key(WriteContext& scene, KeyRecord key) {
   if (!account.email.empty()) return;
   // It was the account's only key: nobody is left to ask for its names, or to be told of them.
   account.claimed_email.clear();
-  scene.view.put_account(account);
+  scene.view.accounts.put(account);
   each_watch(scene.view, account.id, [&](const std::string& canonical, const WatchRecord& watch) {
     rest_watch(scene, account.id, canonical, watch);
   });
@@ -304,7 +300,7 @@ void revoke_key(WriteContext& scene, KeyRecord key) {
 
 void block_account(WriteContext& scene, AccountRecord account) {
   account.blocked_utc = scene.now;
-  scene.view.put_account(account);
+  scene.view.accounts.put(account);
   each_key(scene.view, account.id, [&](const KeyTag&, KeyRecord key) {
     if (key.state != KeyState::active) return;
     const KeyRecord before = key;
@@ -363,10 +359,10 @@ Reply handle(WriteContext& scene, const SetNotify& request) {
   if (request.mail || request.digest) {
     if (request.mail) account.mail_off = !*request.mail;
     if (request.digest) account.digest = *request.digest;
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
     if (account.digest.value_or(configured) != Digest::off) {
       // Whoever makes digests then finds out when the next one is due.
-      scene.view.set_alarm({scene.now, AlarmKind::digest, alarm_about(account.id)});
+      scene.view.alarms.set({scene.now, AlarmKind::digest, alarm_about(account.id)});
     }
   }
   return ReplyBody{

@@ -56,7 +56,7 @@ void say_resting(ExpirationReport& report) {
 std::optional<ExpirationReport> report_one(ReadContext& context, const GetExpiration& request,
                                            const WatchedName& name) {
   const std::string& domain = request.domain.input();
-  const auto address = context.view().address(name.endpoint.id, *request.ip);
+  const auto address = context.view().addresses.find(name.endpoint.id, *request.ip);
   if (address) return report_address(domain, name.watch, name.endpoint, *address, context.now);
   if (!request.each_address) return std::nullopt;
   ExpirationReport none = report(domain, name.watch, name.endpoint, context.now);
@@ -79,9 +79,9 @@ Reply handle(ReadContext& context, const GetExpiration& request) {
   if (!key) return key.error();
   const store::ReadView& view = context.view();
   const std::string canonical = request.domain.canonical();
-  auto watch = view.watch(key->account, canonical);
+  auto watch = view.watches.find(key->account, canonical);
   if (!watch) return unknown_name();
-  auto known = view.endpoint(watch->endpoint);
+  auto known = view.endpoints.find(watch->endpoint);
   if (!known) throw store::CorruptValue("a watch without its endpoint");
   const WatchedName name{std::move(*watch), std::move(*known)};
   const EndpointRecord& endpoint = name.endpoint;
@@ -98,7 +98,7 @@ Reply handle(ReadContext& context, const GetExpiration& request) {
   UtcTime until = dates_hold_until(endpoint.certificate_found, endpoint.not_after_utc,
                                    endpoint.renewal_due_utc, context.now);
   if (request.each_address || request.ip) {
-    const auto addresses = view.addresses(endpoint.id);
+    const auto addresses = view.addresses.of(endpoint.id);
     ExpirationReport each;
     until = std::min(until, add_results(each, addresses, request.ip, context.now));
     if (request.each_address) said->results = std::move(each.results);

@@ -9,7 +9,7 @@
 namespace certline::service {
 
 std::optional<KeyRecord> find_key(const store::ReadView& view, const Sha256& key_hash) {
-  auto key = view.key(key_hash);
+  auto key = view.keys.find(key_hash);
   if (key && !pki::equal_constant_time(key->digest, key_hash)) key.reset();
   return key;
 }
@@ -22,7 +22,7 @@ Result<KeyRecord> usable_key(const store::ReadView& view, const Sha256& key_hash
 }
 
 AccountRecord load_account(const store::ReadView& view, AccountId id) {
-  auto account = view.account(id);
+  auto account = view.accounts.find(id);
   if (!account) throw store::CorruptValue("a key without its account");
   return std::move(*account);
 }

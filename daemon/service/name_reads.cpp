@@ -24,9 +24,9 @@ Result<WatchedName> watched_name(ReadContext& context, const Domain& domain,
                                  const ApiKey& api_key) {
   const auto key = client_key(context, pki::sha256(api_key.text()));
   if (!key) return key.error();
-  auto watch = context.view().watch(key->account, domain.canonical());
+  auto watch = context.view().watches.find(key->account, domain.canonical());
   if (!watch) return unknown_name();
-  auto endpoint = context.view().endpoint(watch->endpoint);
+  auto endpoint = context.view().endpoints.find(watch->endpoint);
   if (!endpoint) throw store::CorruptValue("a watch without its endpoint");
   return WatchedName{std::move(*watch), std::move(*endpoint)};
 }
@@ -36,7 +36,7 @@ Reply handle(ReadContext& context, const ListDomains& request) {
   if (!key) return key.error();
   const std::string after = request.after ? request.after->canonical() : std::string();
   DomainPage page;
-  for (auto& [name, watch] : context.view().watches(key->account, after, kPageNames + 1)) {
+  for (auto& [name, watch] : context.view().watches.of(key->account, after).first(kPageNames + 1)) {
     if (page.names.size() == kPageNames) {
       page.more = true;
       break;
@@ -50,7 +50,7 @@ Reply handle(ReadContext& context, const ListAddresses& request) {
   const auto found = watched_name(context, request.domain, request.key);
   if (!found) return found.error();
   AddressPage page;
-  for (const AddressRecord& address : context.view().addresses(found->endpoint.id)) {
+  for (const AddressRecord& address : context.view().addresses.of(found->endpoint.id)) {
     if (request.after && address.address <= *request.after) continue;
     const ExpirationReport said =
         report_address("", found->watch, found->endpoint, address, context.now);

@@ -22,7 +22,7 @@ void expect_leaf(WriteContext& scene, AccountId account, const std::string& cano
   }
   watch.expected = leaf;
   watch.expected_utc = scene.now;
-  const auto addresses = scene.view.addresses(endpoint.id);
+  const auto addresses = scene.view.addresses.of(endpoint.id);
   watch.expected_met_utc = serves_everywhere(addresses, leaf) ? scene.now : 0;
   if (watch.expected_met_utc != 0) {
     notices::drop_expectation(scene.view, account, canonical, watch, scene.now);
@@ -32,7 +32,7 @@ void expect_leaf(WriteContext& scene, AccountId account, const std::string& cano
   endpoint.expectation_step = 0;
   endpoint.next_scan_utc = scene.now;
   scene.due_changed = true;
-  scene.view.put_endpoint(endpoint);
+  scene.view.endpoints.put(endpoint);
 }
 
 std::uint32_t quota_of(const WriteContext& scene, const AccountRecord& account) {
@@ -70,7 +70,7 @@ WatchRecord new_watch(WriteContext& scene, Owner& owner, const Domain& domain,
   const Starttls fallback = default_starttls(domain.port());
   watch.endpoint = attach_endpoint(scene, domain, starttls.value_or(fallback)).id;
   ++owner.key.names;
-  scene.view.put_key(owner.key_hash, owner.key);
+  scene.view.keys.put(owner.key_hash, owner.key);
   return watch;
 }
 
@@ -78,14 +78,14 @@ WatchRecord watch_name(WriteContext& scene, Owner& owner, const Domain& domain,
                        const std::optional<Starttls>& starttls,
                        const std::optional<Sha256>& expected) {
   const std::string canonical = domain.canonical();
-  auto watch = scene.view.watch(owner.account.id, canonical);
+  auto watch = scene.view.watches.find(owner.account.id, canonical);
   bool begun = !watch;
   if (begun) watch = new_watch(scene, owner, domain, starttls);
   if (watch->resting) {
     wake_watch(scene, owner.account.id, canonical, *watch, trial_end(scene, owner.account));
-    watch = scene.view.watch(owner.account.id, canonical);
+    watch = scene.view.watches.find(owner.account.id, canonical);
   }
-  auto endpoint = scene.view.endpoint(watch->endpoint).value();
+  auto endpoint = scene.view.endpoints.find(watch->endpoint).value();
   if (starttls && *starttls != endpoint.starttls) {
     notices::release_watch(scene.view, owner.account.id, canonical, *watch, scene.now);
     detach_endpoint(scene, *watch);
@@ -97,7 +97,7 @@ WatchRecord watch_name(WriteContext& scene, Owner& owner, const Domain& domain,
   if (expected) {
     expect_leaf(scene, owner.account.id, canonical, *watch, endpoint, *expected);
   }
-  scene.view.put_watch(owner.account.id, canonical, *watch);
+  scene.view.watches.put(owner.account.id, canonical, *watch);
   if (begun) adopt(scene, owner.account.id, canonical, *watch);
   return *watch;
 }
@@ -144,10 +144,10 @@ Result<CertificateNames> names_of(const WriteContext& scene, const std::vector<s
 
 EndpointRecord attach_endpoint(WriteContext& scene, const Domain& domain, Starttls starttls) {
   EndpointRecord endpoint;
-  if (const auto id = scene.view.endpoint_id(domain.host(), domain.port(), starttls)) {
-    endpoint = scene.view.endpoint(*id).value();
+  if (const auto id = scene.view.endpoints.named(domain.host(), domain.port(), starttls)) {
+    endpoint = scene.view.endpoints.find(*id).value();
   } else {
-    endpoint.id = scene.view.new_endpoint_id();
+    endpoint.id = scene.view.endpoints.new_id();
     endpoint.host = domain.host();
     endpoint.port = domain.port();
     endpoint.starttls = starttls;
@@ -157,7 +157,7 @@ EndpointRecord attach_endpoint(WriteContext& scene, const Domain& domain, Startt
     scene.due_changed = true;
   }
   ++endpoint.watchers;
-  scene.view.put_endpoint(endpoint);
+  scene.view.endpoints.put(endpoint);
   return endpoint;
 }
 
@@ -172,26 +172,26 @@ void adopt(WriteContext& scene, AccountId account, const std::string& canonical,
 }
 
 void detach_endpoint(WriteContext& scene, const WatchRecord& watch) {
-  auto endpoint = scene.view.endpoint(watch.endpoint);
+  auto endpoint = scene.view.endpoints.find(watch.endpoint);
   if (!endpoint) return;
   if (endpoint->watchers <= 1) {
-    scene.view.remove_endpoint(watch.endpoint);
+    scene.view.endpoints.remove(watch.endpoint);
     return;
   }
   --endpoint->watchers;
   if (watch.resting && endpoint->resting > 0) --endpoint->resting;
-  scene.view.put_endpoint(*endpoint);
+  scene.view.endpoints.put(*endpoint);
 }
 
 void rest_watch(WriteContext& scene, AccountId account, const std::string& canonical,
                 WatchRecord watch) {
   if (watch.resting) return;
   watch.resting = true;
-  if (auto endpoint = scene.view.endpoint(watch.endpoint)) {
+  if (auto endpoint = scene.view.endpoints.find(watch.endpoint)) {
     ++endpoint->resting;
-    scene.view.put_endpoint(*endpoint);
+    scene.view.endpoints.put(*endpoint);
   }
-  scene.view.put_watch(account, canonical, watch);
+  scene.view.watches.put(account, canonical, watch);
 }
 
 void wake_watch(WriteContext& scene, AccountId account, const std::string& canonical,
@@ -199,22 +199,22 @@ void wake_watch(WriteContext& scene, AccountId account, const std::string& canon
   watch.trial_until_utc = trial_until;
   if (watch.resting) {
     watch.resting = false;
-    if (auto endpoint = scene.view.endpoint(watch.endpoint)) {
+    if (auto endpoint = scene.view.endpoints.find(watch.endpoint)) {
       if (endpoint->resting > 0) --endpoint->resting;
       endpoint->next_scan_utc = scene.now;
-      scene.view.put_endpoint(*endpoint);
+      scene.view.endpoints.put(*endpoint);
       scene.due_changed = true;
     }
   }
-  scene.view.put_watch(account, canonical, watch);
+  scene.view.watches.put(account, canonical, watch);
   adopt(scene, account, canonical, watch);
 }
 
 void give_back_name(store::WriteView& view, const Sha256& added_by) {
-  auto key = view.key(added_by);
+  auto key = view.keys.find(added_by);
   if (!key || key->names == 0) return;
   --key->names;
-  view.put_key(added_by, *key);
+  view.keys.put(added_by, *key);
 }
 
 Reply handle(WriteContext& scene, const AddDomain& request) {
@@ -223,7 +223,7 @@ Reply handle(WriteContext& scene, const AddDomain& request) {
   auto known = known_owner(scene, request.key);
   if (known && !*known) return known->error();
   const bool is_new =
-      !known || !scene.view.watch((*known)->account.id, domain.canonical()).has_value();
+      !known || !scene.view.watches.find((*known)->account.id, domain.canonical()).has_value();
   if (is_new && full_for_new_names(scene)) return store_full(scene);
   if (is_new) {
     if (auto error = over_quota(scene, known ? **known : Owner{}, 1)) return *error;
@@ -245,7 +245,7 @@ Reply handle(WriteContext& scene, const AddCertificate& request) {
   bool anything = false;
   for (const Domain& name : certificate->names) {
     const auto watch =
-        known ? scene.view.watch((*known)->account.id, name.canonical()) : std::nullopt;
+        known ? scene.view.watches.find((*known)->account.id, name.canonical()) : std::nullopt;
     if (!watch) ++fresh;
     if (!watch || watch->expected != leaf || watch->resting) anything = true;
   }
@@ -274,10 +274,10 @@ Reply handle(WriteContext& scene, const RemoveDomain& request) {
   const auto owner = owner_of(scene, request.key);
   if (!owner) return owner.error();
   const std::string canonical = request.domain.canonical();
-  const auto watch = scene.view.watch(owner->account.id, canonical);
+  const auto watch = scene.view.watches.find(owner->account.id, canonical);
   if (!watch) return unknown_name();
   notices::release_watch(scene.view, owner->account.id, canonical, *watch, scene.now);
-  scene.view.remove_watch(owner->account.id, canonical);
+  scene.view.watches.remove(owner->account.id, canonical);
   detach_endpoint(scene, *watch);
   give_back_name(scene.view, watch->added_by);
   return ReplyBody{Removed{}};
@@ -286,13 +286,13 @@ Reply handle(WriteContext& scene, const RemoveDomain& request) {
 Reply handle(WriteContext& scene, const ScanDomain& request) {
   const auto owner = owner_of(scene, request.key);
   if (!owner) return owner.error();
-  const auto watch = scene.view.watch(owner->account.id, request.domain.canonical());
+  const auto watch = scene.view.watches.find(owner->account.id, request.domain.canonical());
   if (!watch) return unknown_name();
   if (watch->resting) {
     return Error{ErrorKind::refused,
                  "this name rests; add it again, or confirm the key with the mail"};
   }
-  auto endpoint = scene.view.endpoint(watch->endpoint).value();
+  auto endpoint = scene.view.endpoints.find(watch->endpoint).value();
   const UtcTime interval = scene.settings.config.accounts.scan_interval_s;
   const UtcTime wait = endpoint.scan_requested_utc + interval - scene.now;
   if (endpoint.scan_requested_utc != 0 && wait > 0 && wait <= interval) {
@@ -301,7 +301,7 @@ Reply handle(WriteContext& scene, const ScanDomain& request) {
   }
   endpoint.scan_requested_utc = scene.now;
   endpoint.next_scan_utc = scene.now;
-  scene.view.put_endpoint(endpoint);
+  scene.view.endpoints.put(endpoint);
   scene.due_changed = true;
   return ReplyBody{ScanStarted{}};
 }

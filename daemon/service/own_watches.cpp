@@ -34,7 +34,7 @@ class OwnNamesJob final : public store::WriteJob {
     each_watch(view, kOperatorAccount, [&](const std::string& name, const WatchRecord& watch) {
       if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return;
       notices::release_watch(view, kOperatorAccount, name, watch, scene.now);
-      view.remove_watch(kOperatorAccount, name);
+      view.watches.remove(kOperatorAccount, name);
       detach_endpoint(scene, watch);
       audit(scene, "unwatch-own", kOperatorAccount, name);
     });
@@ -51,25 +51,25 @@ class OwnNamesJob final : public store::WriteJob {
 
  private:
   static void keep_account(WriteContext& scene) {
-    if (scene.view.account(kOperatorAccount)) return;
+    if (scene.view.accounts.find(kOperatorAccount)) return;
     AccountRecord account;
     account.id = kOperatorAccount;
     account.created_utc = account.verified_utc = scene.now;
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
   }
 
   static void watch(WriteContext& scene, const Domain& domain) {
     const std::string name = domain.canonical();
-    if (const auto known = scene.view.watch(kOperatorAccount, name)) {
-      auto endpoint = scene.view.endpoint(known->endpoint).value();
+    if (const auto known = scene.view.watches.find(kOperatorAccount, name)) {
+      auto endpoint = scene.view.endpoints.find(known->endpoint).value();
       endpoint.next_scan_utc = scene.now;
-      scene.view.put_endpoint(endpoint);
+      scene.view.endpoints.put(endpoint);
     } else {
       WatchRecord fresh;
       fresh.id = scene.random.uuid();
       fresh.created_utc = scene.now;
       fresh.endpoint = attach_endpoint(scene, domain, Starttls::none).id;
-      scene.view.put_watch(kOperatorAccount, name, fresh);
+      scene.view.watches.put(kOperatorAccount, name, fresh);
       audit(scene, "watch-own", kOperatorAccount, name);
     }
     scene.due_changed = true;
@@ -91,7 +91,7 @@ std::unique_ptr<store::WriteJob> watch_own_names(const runtime::Parts& parts,
                                                  runtime::SettingsPtr settings,
                                                  std::vector<scanner::OwnEndpoint> own) {
   try {
-    const bool ever = parts.store.read().account(kOperatorAccount).has_value();
+    const bool ever = parts.store.read().accounts.find(kOperatorAccount).has_value();
     if (own.empty() && !ever) return nullptr;
   } catch (const store::CorruptValue&) {
     // The job comes upon it as well, and fails alone; the daemon serves what is sound.

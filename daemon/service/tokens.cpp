@@ -36,8 +36,8 @@ std::string create_token(WriteContext& scene, TokenPurpose purpose, const std::s
   record.expires_utc = scene.now + kTokenLifetime;
   const Sha256 hash = pki::sha256(token);
   const KeyTag half = tag_of(hash);
-  scene.view.put_token(hash, record);
-  scene.view.set_alarm(
+  scene.view.tokens.put(hash, record);
+  scene.view.alarms.set(
       {record.expires_utc, AlarmKind::forget_token, std::string(half.begin(), half.end())});
   return token;
 }
@@ -78,14 +78,14 @@ Error unknown_token() {
 }
 
 Result<void> redeem_confirm(WriteContext& scene, const TokenRecord& token) {
-  const auto key = scene.view.key_by_tag(token.key);
+  const auto key = scene.view.keys.by_tag(token.key);
   if (!key || key->state != KeyState::active) {
     return Error{ErrorKind::not_registered,
                  "the key of this token was revoked or blocked; claim another one"};
   }
   const AccountRecord account = load_account(scene.view, key->account);
   if (account.email != token.email && account.claimed_email != token.email) return unknown_token();
-  if (const auto target = scene.view.account_by_email(token.email);
+  if (const auto target = scene.view.accounts.by_email(token.email);
       target && load_account(scene.view, *target).blocked_utc != 0) {
     return Error{ErrorKind::not_registered,
                  "the address of this token is blocked here; ask the operator of this server"};
@@ -96,7 +96,7 @@ Result<void> redeem_confirm(WriteContext& scene, const TokenRecord& token) {
 }
 
 Result<void> redeem_revoke(WriteContext& scene, const TokenRecord& token) {
-  const auto key = scene.view.key_by_tag(token.key);
+  const auto key = scene.view.keys.by_tag(token.key);
   if (!key) return unknown_token();
   if (key->state != KeyState::revoked) revoke_key(scene, *key);
   audit(scene, "revoke", key->account, hex(token.key));
@@ -107,15 +107,16 @@ Result<void> redeem_revoke(WriteContext& scene, const TokenRecord& token) {
 template <class Visit>
 void each_claim(WriteContext& scene, const std::string& email, Visit visit) {
   constexpr std::size_t kAll = 100'000;
-  for (const AccountId id : scene.view.claims(email, kAll)) visit(load_account(scene.view, id));
+  for (const AccountId id : scene.view.accounts.claiming(email).first(kAll))
+    visit(load_account(scene.view, id));
 }
 
 Result<void> redeem_block_keys(WriteContext& scene, const TokenRecord& token) {
-  const auto id = scene.view.account_by_email(token.email);
+  const auto id = scene.view.accounts.by_email(token.email);
   if (!id) return unknown_token();
   AccountRecord account = load_account(scene.view, *id);
   account.no_further_keys = true;
-  scene.view.put_account(account);
+  scene.view.accounts.put(account);
   each_claim(scene, token.email, [&](const AccountRecord& claim) {
     each_key(scene.view, claim.id, [&](const KeyTag& tag, const KeyRecord& key) {
       if (key.state != KeyState::active) return;
@@ -130,13 +131,13 @@ Result<void> redeem_block_keys(WriteContext& scene, const TokenRecord& token) {
 // An account of the address itself is blocked, made where there is none: the keys that strangers
 // claimed must not come to it when it is unblocked one day.
 Result<void> redeem_block_account(WriteContext& scene, const TokenRecord& token) {
-  auto id = scene.view.account_by_email(token.email);
+  auto id = scene.view.accounts.by_email(token.email);
   if (!id) {
     AccountRecord account;
-    account.id = scene.view.new_account_id();
+    account.id = scene.view.accounts.new_id();
     account.email = token.email;
     account.created_utc = scene.now;
-    scene.view.put_account(account);
+    scene.view.accounts.put(account);
     id = account.id;
   }
   each_claim(scene, token.email, [&](const AccountRecord& claim) {
@@ -168,14 +169,14 @@ Result<void> redeem(WriteContext& scene, const TokenRecord& token) {
 
 Reply unsubscribe(WriteContext& scene, const ConfirmToken& request) {
   const auto id = notices::unsubscribed_account(scene.view, request.token.text());
-  auto account = id ? scene.view.account(*id) : std::nullopt;
+  auto account = id ? scene.view.accounts.find(*id) : std::nullopt;
   if (!account ||
       request.purpose.value_or(TokenPurpose::unsubscribe) != TokenPurpose::unsubscribe) {
     return refused(scene, "refused-token", 0, "", unknown_token());
   }
   if (!account->mail_off) {
     account->mail_off = true;
-    scene.view.put_account(*account);
+    scene.view.accounts.put(*account);
     audit(scene, "unsubscribe", account->id, account->email);
   }
   return ReplyBody{Confirmed{TokenPurpose::unsubscribe}};
@@ -185,7 +186,7 @@ Reply unsubscribe(WriteContext& scene, const ConfirmToken& request) {
 
 void mail_confirmation(WriteContext& scene, AccountId account, const Sha256& key_hash,
                        const std::string& email) {
-  const bool further = scene.view.account_by_email(email).has_value();
+  const bool further = scene.view.accounts.by_email(email).has_value();
   Message message;
   message.id = runtime::uuid_text(scene.random.uuid());
   message.event = message.about = EventKind::mail_confirmation;
@@ -202,27 +203,27 @@ void mail_confirmation(WriteContext& scene, AccountId account, const Sha256& key
     append_offer(scene, message.text, offer, email, tag_of(key_hash));
   }
   DeliveryRecord delivery;
-  delivery.id = scene.view.new_delivery_id();
+  delivery.id = scene.view.deliveries.new_id();
   delivery.channel = "mail";
   delivery.to = email;
   delivery.account = account;
   delivery.message = notices::message_json(message);
   delivery.created_utc = delivery.next_utc = scene.now;
-  scene.view.put_delivery(delivery);
-  scene.view.set_alarm({scene.now, AlarmKind::deliver, alarm_about(delivery.id)});
+  scene.view.deliveries.put(delivery);
+  scene.view.alarms.set({scene.now, AlarmKind::deliver, alarm_about(delivery.id)});
 }
 
 Reply handle(WriteContext& scene, const ConfirmToken& request) {
   const std::string& text = request.token.text();
   if (text.find('-') != text.npos) return unsubscribe(scene, request);
   const Sha256 hash = pki::sha256(text);
-  auto token = scene.view.token(hash);
+  auto token = scene.view.tokens.find(hash);
   const bool right = token && pki::equal_constant_time(token->digest, hash) &&
                      request.purpose.value_or(token->purpose) == token->purpose;
   if (!right) return refused(scene, "refused-token", 0, "", unknown_token());
   const std::string subject(purpose_name(token->purpose));
   const auto refuse = [&](Error why) {
-    const auto key = scene.view.key_by_tag(token->key);
+    const auto key = scene.view.keys.by_tag(token->key);
     return refused(scene, "refused-token", key ? key->account : 0, subject, std::move(why));
   };
   if (token->used_utc != 0) {
@@ -236,7 +237,7 @@ Reply handle(WriteContext& scene, const ConfirmToken& request) {
   }
   if (const auto done = redeem(scene, *token); !done) return refuse(done.error());
   token->used_utc = scene.now;
-  scene.view.put_token(hash, *token);
+  scene.view.tokens.put(hash, *token);
   return ReplyBody{Confirmed{token->purpose}};
 }
 

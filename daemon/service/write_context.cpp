@@ -40,7 +40,7 @@ Uuid JobRandom::uuid() {
 }
 
 void audit(WriteContext& scene, std::string_view action, AccountId account, std::string subject) {
-  scene.view.append_audit({scene.now, scene.actor, scene.caller.source, std::string(action),
+  scene.view.audit.append({scene.now, scene.actor, scene.caller.source, std::string(action),
                            account, std::move(subject), ""});
 }
 
@@ -49,7 +49,7 @@ Error refused(WriteContext& scene, std::string_view action, AccountId account, s
   if (const auto left_out = scene.refusal_row.take(scene.now)) {
     std::string detail = why.detail;
     if (*left_out > 0) detail += "; " + std::to_string(*left_out) + " more were left out before";
-    scene.view.append_audit({scene.now, scene.actor, scene.caller.source, std::string(action),
+    scene.view.audit.append({scene.now, scene.actor, scene.caller.source, std::string(action),
                              account, std::move(subject), std::move(detail)});
   }
   return why;
@@ -59,7 +59,7 @@ bool full_for_new_names(const WriteContext& scene) {
   // Looked at within the write: the names before it in the same commit count.
   const store::Counts counts = scene.view.counts();
   const std::uint64_t unscanned = counts.endpoints - std::min(counts.endpoints, counts.addresses);
-  const std::uint64_t kept = std::max(scene.view.map_bytes() / kReservedShare, kReservedBytes);
+  const std::uint64_t kept = std::max(scene.view.capacity_bytes() / kReservedShare, kReservedBytes);
   if (scene.view.free_bytes() >= kept + unscanned * kFirstScanBytes) return false;
   const auto used = static_cast<std::int64_t>(scene.parts.store.used_fraction() * 100);
   scene.parts.log.write_limited(runtime::LogLevel::warning, "store_full",

@@ -78,13 +78,7 @@ void note_report_of(store::WriteView& view, KeyRecord& key, UtcTime now);
 // All keys of an account in turn, also while visit() changes them.
 template <class Visit>
 void each_key(store::WriteView& view, AccountId account, Visit visit) {
-  constexpr std::size_t kChunk = 200;
-  KeyTag after{};
-  for (auto chunk = view.keys(account, after, kChunk); !chunk.empty();
-       chunk = view.keys(account, after, kChunk)) {
-    after = chunk.back().first;
-    for (auto& [tag, key] : chunk) visit(tag, key);
-  }
+  for (auto& [tag, key] : view.keys.of(account)) visit(tag, key);
 }
 // The names of `from` move to `into`, and `from` ends. A name that both watch stays as `into` has
 // it.
@@ -119,13 +113,7 @@ void give_back_name(store::WriteView& view, const Sha256& added_by);
 // All watches of an account in turn, also while visit() changes them.
 template <class Visit>
 void each_watch(store::WriteView& view, AccountId account, Visit visit) {
-  constexpr std::size_t kChunk = 200;
-  std::string after;
-  for (auto chunk = view.watches(account, after, kChunk); !chunk.empty();
-       chunk = view.watches(account, after, kChunk)) {
-    after = chunk.back().first;
-    for (const auto& [canonical, watch] : chunk) visit(canonical, watch);
-  }
+  for (const auto& [canonical, watch] : view.watches.of(account)) visit(canonical, watch);
 }
 
 }  // namespace certline::service

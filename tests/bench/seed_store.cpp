@@ -8,7 +8,7 @@
 #include <string>
 
 #include "pki/digest.hpp"
-#include "store/store.hpp"
+#include "store/lmdb/open.hpp"
 
 namespace {
 
@@ -41,7 +41,7 @@ void add_name(store::WriteView& view, std::uint32_t number, const Seed& seed) {
   char name[32];
   std::snprintf(name, sizeof name, "n%09u.example.org", number);
   EndpointRecord endpoint;
-  endpoint.id = view.new_endpoint_id();
+  endpoint.id = view.endpoints.new_id();
   endpoint.host = name;
   endpoint.watchers = 1;
   endpoint.last_scan_utc = seed.now;
@@ -51,15 +51,15 @@ void add_name(store::WriteView& view, std::uint32_t number, const Seed& seed) {
   endpoint.not_after_utc = seed.now + 80 * kDay;
   endpoint.renewal_due_utc = seed.now + 50 * kDay;
   endpoint.problem = ScanState::ok;
-  view.put_endpoint(endpoint);
-  view.put_address(endpoint.id, address_record(number, seed), {{Sha256{}, {0}}}, seed.now);
+  view.endpoints.put(endpoint);
+  view.addresses.put(endpoint.id, address_record(number, seed), {{Sha256{}, {0}}}, seed.now);
   WatchRecord watch;
   watch.id = {static_cast<std::uint8_t>(number), static_cast<std::uint8_t>(number >> 8),
               static_cast<std::uint8_t>(number >> 16), static_cast<std::uint8_t>(number >> 24)};
   watch.endpoint = endpoint.id;
   watch.added_by = seed.key_hash;
   watch.created_utc = seed.now;
-  view.put_watch(seed.account, name, watch);
+  view.watches.put(seed.account, name, watch);
 }
 
 }  // namespace
@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
     return 2;
   }
   const auto names = static_cast<std::uint32_t>(std::atol(argv[2]));
-  auto store = store::Store::open({argv[1], 16ull << 30, false});
+  auto store = store::lmdb::open({argv[1], 16ull << 30, false});
   if (!store) {
     std::fprintf(stderr, "seed_store: %s\n", store.error().detail.c_str());
     return 1;
@@ -79,11 +79,11 @@ int main(int argc, char** argv) {
   for (std::uint32_t done = 0; done < names; done += kNamesPerCommit) {
     const auto outcome = (*store)->write([&](store::WriteView& view) {
       if (done == 0) {
-        seed.account = view.new_account_id();
+        seed.account = view.accounts.new_id();
         AccountRecord account;
         account.id = seed.account;
         account.created_utc = seed.now;
-        view.put_account(account);
+        view.accounts.put(account);
       }
       const std::uint32_t end = std::min(names, done + kNamesPerCommit);
       for (std::uint32_t i = done; i < end; ++i) add_name(view, i, seed);
@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
       key.account = seed.account;
       key.created_utc = seed.now;
       key.names = end;
-      view.put_key(seed.key_hash, key);
+      view.keys.put(seed.key_hash, key);
     });
     if (outcome != store::CommitOutcome::committed) {
       std::fprintf(stderr, "seed_store: a commit failed\n");

@@ -146,7 +146,7 @@ TEST_CASE("an allocation that fails within a write undoes all of it") {
   ServiceFixture fixture;
   const std::string host = "scanned.example.org";
   REQUIRE(fixture.code("command add domain " + host + " apikey " + kKey) == 200);
-  const auto id = fixture.store->read().endpoint_id(host, 443, Starttls::none).value();
+  const auto id = fixture.store->read().endpoints.named(host, 443, Starttls::none).value();
   std::vector<AddressObservation> addresses;
   for (const char* text : {"192.0.2.1", "192.0.2.2"}) {
     addresses.push_back(fixture.address(text, ScanState::ok, "leaf at " + std::string(text)));

@@ -17,7 +17,7 @@
 #include "daemon/runtime/entropy.hpp"
 #include "pki/digest.hpp"
 #include "protocol/domain.hpp"
-#include "store/store.hpp"
+#include "store/lmdb/open.hpp"
 #include "store_trace.hpp"
 
 namespace {
@@ -77,9 +77,9 @@ void put_some(Image& image, const Written& written, std::mt19937& random) {
 
 std::optional<WatchRecord> find(const store::ReadView& view, const std::string& name,
                                 const std::string& key) {
-  const auto owner = view.key(pki::sha256(key));
+  const auto owner = view.keys.find(pki::sha256(key));
   if (!owner) return std::nullopt;
-  return view.watch(owner->account, Domain::parse(name).value().canonical());
+  return view.watches.find(owner->account, Domain::parse(name).value().canonical());
 }
 
 class Replay {
@@ -150,11 +150,11 @@ class Replay {
     const std::string data = scratch_ + "/data.mdb";
     std::filesystem::remove(scratch_ + "/lock.mdb");
     std::ofstream(data, std::ios::binary | std::ios::trunc) << image;
-    store::StoreSettings settings;
+    store::lmdb::StoreSettings settings;
     settings.path = scratch_;
     settings.map_size = 64ull << 20;
     try {
-      const auto store = store::Store::open(settings);
+      const auto store = store::lmdb::open(settings);
       if (!store) return "the store doesn't open: " + store.error().detail;
       return compare((*store)->read());
     } catch (const std::exception& failure) {
@@ -166,7 +166,7 @@ class Replay {
     for (const auto& [name, promised] : knows_.present()) {
       ++names;
       const auto watch = find(view, name, promised.key);
-      if (!watch || !view.endpoint(watch->endpoint)) return name + " is lost";
+      if (!watch || !view.endpoints.find(watch->endpoint)) return name + " is lost";
       if (!promised.id.empty() && runtime::uuid_text(watch->id) != promised.id)
         return name + " has another id";
     }

@@ -29,6 +29,7 @@ MAY_INCLUDE = {
     "inventory": {"protocol"},
     "pki": {"inventory"},
     "store": {"inventory"},
+    "store/lmdb": {"store"},
     "scanner": {"pki"},
     "connectors": {"pki"},
     "daemon/runtime": {"scanner", "store"},
@@ -37,7 +38,7 @@ MAY_INCLUDE = {
     "daemon/service": {"daemon/notices"},
     "daemon/server/http": {"protocol/rest"},
     "daemon/server": {"daemon/service", "daemon/server/http", "protocol/line"},
-    "daemon/commands": {"daemon/service"},
+    "daemon/commands": {"daemon/service", "store/lmdb"},
     "daemon": {"daemon/scans", "daemon/server", "daemon/commands"},
 }
 

@@ -16,7 +16,7 @@ namespace {
 using Keys = std::vector<std::pair<KeyTag, KeyRecord>>;
 
 std::unique_ptr<Store> open(const Scratch& scratch) {
-  return Store::open(settings(scratch / "s")).value();
+  return lmdb::open(settings(scratch / "s")).value();
 }
 
 void write(const std::unique_ptr<Store>& store, const std::function<void(WriteView&)>& apply) {
@@ -27,7 +27,7 @@ void write(const std::unique_ptr<Store>& store, const std::function<void(WriteVi
 Keys all_keys(const ReadView& view, AccountId account) {
   Keys out;
   for (KeyTag after{};;) {
-    const Keys page = view.keys(account, after, 3);
+    const Keys page = view.keys.of(account, after).first(3);
     if (page.empty()) return out;
     out.insert(out.end(), page.begin(), page.end());
     after = page.back().first;
@@ -63,16 +63,16 @@ TEST_CASE("the keys of each account, after random moves and removals") {
         for (int i = 0; i < 20; ++i) {
           const Sha256 key = hash(static_cast<std::uint32_t>(1 + random() % 40) << 8);
           if (random() % 4 == 0) {
-            view.remove_key(tag_of(key));
-            model.erase(tag_of(key));
+            view.keys.remove(half_of(key));
+            model.erase(half_of(key));
             continue;
           }
           KeyRecord record = sample_key(1 + random() % 4);
           record.state = static_cast<KeyState>(random() % 3);
           record.names = static_cast<std::uint32_t>(random() % 9);
-          view.put_key(key, record);
+          view.keys.put(key, record);
           record.digest = key;
-          model[tag_of(key)] = record;
+          model[half_of(key)] = record;
         }
       });
       compare(*store, model, 4);
@@ -84,74 +84,76 @@ TEST_CASE("the keys of each account, after random moves and removals") {
 TEST_CASE("a key is found by its hash and by its tag, and is gone when it is removed") {
   const Scratch scratch;
   const auto store = open(scratch);
-  write(store, [](WriteView& view) { view.put_key(hash(1), sample_key(5)); });
+  write(store, [](WriteView& view) { view.keys.put(hash(1), sample_key(5)); });
   KeyRecord wanted = sample_key(5);
   wanted.digest = hash(1);
-  CHECK(same(store->read().key(hash(1)).value(), wanted));
-  CHECK(same(store->read().key_by_tag(tag_of(hash(1))).value(), wanted));
-  CHECK_FALSE(store->read().key_by_tag(tag_of(hash(2))));
-  CHECK(store->read().keys(5, {}, 0).empty());
+  CHECK(same(store->read().keys.find(hash(1)).value(), wanted));
+  CHECK(same(store->read().keys.by_tag(half_of(hash(1))).value(), wanted));
+  CHECK_FALSE(store->read().keys.by_tag(half_of(hash(2))));
+  CHECK(store->read().keys.of(5, {}).first(0).empty());
   write(store, [](WriteView& view) {
-    view.remove_key(tag_of(hash(2)));  // never there
-    view.remove_key(tag_of(hash(1)));
+    view.keys.remove(half_of(hash(2)));  // never there
+    view.keys.remove(half_of(hash(1)));
   });
-  CHECK_FALSE(store->read().key(hash(1)));
-  CHECK(store->read().keys(5, {}, 9).empty());
+  CHECK_FALSE(store->read().keys.find(hash(1)));
+  CHECK(store->read().keys.of(5, {}).first(9).empty());
 }
 
 TEST_CASE("accounts in pages; claims follow the claimed address") {
   const Scratch scratch;
   const auto store = open(scratch);
-  const auto claims = [&](const char* email) { return store->read().claims(email, 9); };
+  const auto claims = [&](const char* email) {
+    return store->read().accounts.claiming(email).first(9);
+  };
   write(store, [](WriteView& view) {
     for (AccountId id = 1; id <= 5; ++id) {
       AccountRecord account = sample_account(id);
       account.email.clear();
       account.claimed_email = id < 4 ? "a@example.org" : "a@example.org.example";
-      view.put_account(account);
+      view.accounts.put(account);
     }
   });
   CHECK(claims("a@example.org") == std::vector<AccountId>{1, 2, 3});
   CHECK(claims("a@example.org.example") == std::vector<AccountId>{4, 5});
   CHECK(claims("a@example").empty());
-  CHECK(store->read().claims("a@example.org", 2).size() == 2);
-  CHECK_FALSE(store->read().account_by_email("a@example.org"));
-  const auto page = store->read().accounts(2, 2);
+  CHECK(store->read().accounts.claiming("a@example.org").first(2).size() == 2);
+  CHECK_FALSE(store->read().accounts.by_email("a@example.org"));
+  const auto page = store->read().accounts.all(2).first(2);
   REQUIRE(page.size() == 2);
   CHECK(page[0].id == 3);
   CHECK(page[1].id == 4);
-  CHECK(store->read().accounts(5, 9).empty());
+  CHECK(store->read().accounts.all(5).first(9).empty());
   write(store, [](WriteView& view) {
-    AccountRecord confirmed = *view.account(1);
+    AccountRecord confirmed = *view.accounts.find(1);
     confirmed.email = std::exchange(confirmed.claimed_email, "");
-    view.put_account(confirmed);
-    AccountRecord moved = *view.account(2);
+    view.accounts.put(confirmed);
+    AccountRecord moved = *view.accounts.find(2);
     moved.claimed_email = "b@example.org";
-    view.put_account(moved);
-    view.remove_account(3);
+    view.accounts.put(moved);
+    view.accounts.remove(3);
   });
   CHECK(claims("a@example.org").empty());
   CHECK(claims("b@example.org") == std::vector<AccountId>{2});
-  CHECK(store->read().account_by_email("a@example.org") == 1);
-  write(store, [](WriteView& view) { view.remove_account(1); });
-  CHECK_FALSE(store->read().account_by_email("a@example.org"));
+  CHECK(store->read().accounts.by_email("a@example.org") == 1);
+  write(store, [](WriteView& view) { view.accounts.remove(1); });
+  CHECK_FALSE(store->read().accounts.by_email("a@example.org"));
   CHECK(store->read().counts().accounts == 3);
 }
 
 TEST_CASE("an address that another account took over stays that one's") {
   const Scratch scratch;
   const auto store = open(scratch);
-  const auto owner = [&] { return store->read().account_by_email("a@example.org"); };
+  const auto owner = [&] { return store->read().accounts.by_email("a@example.org"); };
   write(store, [](WriteView& view) {
-    view.put_account(plain_account(1, "a@example.org"));
-    view.put_account(plain_account(2, "a@example.org"));
-    view.put_account(plain_account(3, "a@example.org"));
-    view.remove_account(1);
+    view.accounts.put(plain_account(1, "a@example.org"));
+    view.accounts.put(plain_account(2, "a@example.org"));
+    view.accounts.put(plain_account(3, "a@example.org"));
+    view.accounts.remove(1);
   });
   CHECK(owner() == 3);
-  write(store, [](WriteView& view) { view.put_account(plain_account(2, "")); });
+  write(store, [](WriteView& view) { view.accounts.put(plain_account(2, "")); });
   CHECK(owner() == 3);
-  write(store, [](WriteView& view) { view.remove_account(3); });
+  write(store, [](WriteView& view) { view.accounts.remove(3); });
   CHECK_FALSE(owner());
 }
 
@@ -159,23 +161,23 @@ TEST_CASE("tokens are found by their hash until they are removed") {
   const Scratch scratch;
   const auto store = open(scratch);
   write(store, [](WriteView& view) {
-    for (std::uint32_t n = 1; n <= 3; ++n) view.put_token(hash(n), sample_token());
+    for (std::uint32_t n = 1; n <= 3; ++n) view.tokens.put(hash(n), sample_token());
   });
   TokenRecord wanted = sample_token();
   wanted.digest = hash(2);
-  CHECK(same(store->read().token(hash(2)).value(), wanted));
-  CHECK_FALSE(store->read().token(hash(9)));
-  CHECK(store->read().tokens({}, 2).size() == 2);
-  const auto rest = store->read().tokens(tag_of(hash(2)), 9);
+  CHECK(same(store->read().tokens.find(hash(2)).value(), wanted));
+  CHECK_FALSE(store->read().tokens.find(hash(9)));
+  CHECK(store->read().tokens.all({}).first(2).size() == 2);
+  const auto rest = store->read().tokens.all(half_of(hash(2))).first(9);
   REQUIRE(rest.size() == 1);
-  CHECK(rest[0].first == tag_of(hash(3)));
+  CHECK(rest[0].first == half_of(hash(3)));
   wanted.used_utc = 99;
   write(store, [&](WriteView& view) {
-    view.put_token(hash(2), wanted);
-    view.remove_token(tag_of(hash(3)));
+    view.tokens.put(hash(2), wanted);
+    view.tokens.remove(half_of(hash(3)));
   });
-  CHECK(store->read().token(hash(2))->used_utc == 99);
-  CHECK_FALSE(store->read().token(hash(3)));
+  CHECK(store->read().tokens.find(hash(2))->used_utc == 99);
+  CHECK_FALSE(store->read().tokens.find(hash(3)));
 }
 
 TEST_CASE("the audit grows at its end, and goes on there after a restart") {
@@ -183,21 +185,21 @@ TEST_CASE("the audit grows at its end, and goes on there after a restart") {
   for (UtcTime round = 0; round < 3; ++round) {
     const auto store = open(scratch);
     write(store, [&](WriteView& view) {
-      for (UtcTime i = 1; i <= 4; ++i) view.append_audit(sample_audit(round * 4 + i));
+      for (UtcTime i = 1; i <= 4; ++i) view.audit.append(sample_audit(round * 4 + i));
     });
   }
   const auto store = open(scratch);
   CHECK(store->write([](WriteView& view) {
-    view.append_audit(sample_audit(99));
+    view.audit.append(sample_audit(99));
     throw std::runtime_error("refused after all");
   }) == CommitOutcome::failed);
-  const auto all = store->read().audit(0, 100);
+  const auto all = store->read().audit.all(0).first(100);
   REQUIRE(all.size() == 12);
   for (std::size_t i = 0; i < all.size(); ++i) {
     CHECK(all[i].first == i + 1);
     CHECK(same(all[i].second, sample_audit(static_cast<UtcTime>(i) + 1)));
   }
-  const auto page = store->read().audit(7, 2);
+  const auto page = store->read().audit.all(7).first(2);
   REQUIRE(page.size() == 2);
   CHECK(page[0].first == 8);
 }
@@ -207,20 +209,21 @@ TEST_CASE("newcomers are counted per source and day, and only today's are kept")
   const auto store = open(scratch);
   const IpAddress one = IpAddress::v4(1), two = IpAddress::v4(2);
   const auto count = [&](UtcTime day, const IpAddress& source) {
-    return store->read().new_accounts(day, source);
+    return store->read().accounts.opened(day, source);
   };
   write(store, [&](WriteView& view) {
-    for (int i = 0; i < 3; ++i) view.count_new_account(20'000, one);
-    view.count_new_account(20'000, two);
-    CHECK(view.new_accounts(20'000, one) == 3);
+    for (int i = 0; i < 3; ++i) view.accounts.count_opened(20'000, one);
+    view.accounts.count_opened(20'000, two);
+    CHECK(view.accounts.opened(20'000, one) == 3);
   });
   CHECK(count(20'000, one) == 3);
   CHECK(count(20'000, two) == 1);
   CHECK(count(20'001, one) == 0);
-  write(store, [&](WriteView& view) { view.count_new_account(20'001, two); });
+  write(store, [&](WriteView& view) { view.accounts.count_opened(20'001, two); });
   CHECK(count(20'001, two) == 1);
   CHECK(count(20'000, one) == 0);
-  write(store, [&](WriteView& view) { view.count_new_account(20'000, two); });  // a clock set back
+  write(store,
+        [&](WriteView& view) { view.accounts.count_opened(20'000, two); });  // a clock set back
   CHECK(count(20'000, two) == 1);
   CHECK(count(20'001, two) == 0);
 }
@@ -230,5 +233,5 @@ TEST_CASE("each store has a secret of its own, the same after a restart") {
   const Sha256 first = open(scratch)->read().secret();
   CHECK(open(scratch)->read().secret() == first);
   CHECK(first != Sha256{});
-  CHECK(Store::open(settings(scratch / "other")).value()->read().secret() != first);
+  CHECK(lmdb::open(settings(scratch / "other")).value()->read().secret() != first);
 }

@@ -4,11 +4,12 @@
 #include <thread>
 
 #include "samples.hpp"
-#include "store/environment.hpp"
+#include "store/lmdb/environment.hpp"
 
 using namespace certline;
 using namespace certline::store;
 using namespace certline::store::test;
+using namespace certline::store::lmdb;
 
 namespace {
 
@@ -16,21 +17,21 @@ const std::string kName = "a.example.org";
 
 struct Watched {
   Scratch scratch;
-  std::unique_ptr<Store> store = Store::open(settings(scratch / "s")).value();
+  std::unique_ptr<Store> store = lmdb::open(settings(scratch / "s")).value();
   Sha256 key = hash(1);
   AccountId account = 0;
   EndpointRecord endpoint;
 
   Watched() {
     REQUIRE(store->write([&](WriteView& view) {
-      account = view.new_account_id();
-      view.put_account(plain_account(account, ""));
-      view.put_key(key, plain_key(account));
-      endpoint.id = view.new_endpoint_id();
+      account = view.accounts.new_id();
+      view.accounts.put(plain_account(account, ""));
+      view.keys.put(key, plain_key(account));
+      endpoint.id = view.endpoints.new_id();
       endpoint.host = kName;
       endpoint.watchers = 1;
-      view.put_endpoint(endpoint);
-      view.put_watch(account, kName, sample_watch(endpoint.id));
+      view.endpoints.put(endpoint);
+      view.watches.put(account, kName, sample_watch(endpoint.id));
     }) == CommitOutcome::committed);
   }
 
@@ -51,19 +52,19 @@ struct Watched {
 
 TEST_CASE("a stamp ends with a write to its key, its watch or its endpoint") {
   Watched w;
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_endpoint(w.endpoint); }));
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_endpoint(w.endpoint.id); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.endpoints.put(w.endpoint); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.endpoints.remove(w.endpoint.id); }));
   CHECK_FALSE(w.survives(
-      [&](WriteView& view) { view.put_watch(w.account, kName, sample_watch(w.endpoint.id)); }));
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_watch(w.account, kName); }));
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_key(w.key, plain_key(99)); }));
+      [&](WriteView& view) { view.watches.put(w.account, kName, sample_watch(w.endpoint.id)); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.watches.remove(w.account, kName); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.keys.put(w.key, plain_key(99)); }));
   CHECK_FALSE(w.survives([&](WriteView& view) {
     KeyRecord key = plain_key(99);
     key.state = KeyState::revoked;
-    view.put_key(w.key, key);
+    view.keys.put(w.key, key);
   }));
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.remove_key(tag_of(w.key)); }));
-  CHECK_FALSE(w.survives([&](WriteView& view) { view.put_key(w.key, plain_key(99)); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.keys.remove(half_of(w.key)); }));
+  CHECK_FALSE(w.survives([&](WriteView& view) { view.keys.put(w.key, plain_key(99)); }));
 }
 
 TEST_CASE("a stamp outlives writes to other rows, and a key's new count of names") {
@@ -72,26 +73,26 @@ TEST_CASE("a stamp outlives writes to other rows, and a key's new count of names
     KeyRecord key = plain_key(w.account, 5);
     key.reports = 3;
     key.last_seen_utc = 9;
-    view.put_key(w.key, key);
-    view.put_alert_state(w.endpoint.id, sample_alert_state());
-    view.append_audit(sample_audit());
+    view.keys.put(w.key, key);
+    view.incidents.put_alerts(w.endpoint.id, sample_alert_state());
+    view.audit.append(sample_audit());
   }));
   CHECK(w.survives([](WriteView&) {}));
-  CHECK(w.survives([&](WriteView& view) { view.put_key(w.key, plain_key(w.account, 2)); }));
+  CHECK(w.survives([&](WriteView& view) { view.keys.put(w.key, plain_key(w.account, 2)); }));
   CHECK(w.survives([&](WriteView& view) {
     EndpointRecord other = w.endpoint;
-    other.id = view.new_endpoint_id();
+    other.id = view.endpoints.new_id();
     other.host = "b.example.org";
-    view.put_endpoint(other);
-    view.put_watch(w.account, other.host, sample_watch(other.id));
-    view.put_key(hash(0x02000000), plain_key(w.account, 0));
+    view.endpoints.put(other);
+    view.watches.put(w.account, other.host, sample_watch(other.id));
+    view.keys.put(hash(0x02000000), plain_key(w.account, 0));
   }));
 }
 
 TEST_CASE("a write that fails ends a stamp, too: needlessly, but never the other way") {
   Watched w;
   CHECK_FALSE(w.survives([&](WriteView& view) {
-    view.put_endpoint(w.endpoint);
+    view.endpoints.put(w.endpoint);
     throw std::runtime_error("changed my mind");
   }));
   w.stamp();
@@ -101,7 +102,7 @@ TEST_CASE("while a row is being written no stamp is given and none holds") {
   Watched w;
   const Stamp before = w.stamp();
   w.store->write([&](WriteView& view) {
-    view.put_endpoint(w.endpoint);
+    view.endpoints.put(w.endpoint);
     std::thread([&] {
       CHECK_FALSE(w.store->unchanged(before));
       CHECK_FALSE(w.store->stamp(w.store->read(), w.key, w.account, kName, w.endpoint.id));
@@ -114,7 +115,7 @@ TEST_CASE("a view from before a commit gives no stamp") {
   Watched w;
   const ReadView view = w.store->read();
   REQUIRE(w.store->stamp(view, w.key, w.account, kName, w.endpoint.id));
-  w.store->write([&](WriteView& writing) { writing.put_endpoint(w.endpoint); });
+  w.store->write([&](WriteView& writing) { writing.endpoints.put(w.endpoint); });
   CHECK_FALSE(w.store->stamp(view, w.key, w.account, kName, w.endpoint.id));
 }
 
@@ -125,7 +126,7 @@ TEST_CASE("what somebody else committed ends every stamp") {
     // As another process would: past this store's writer.
     const auto environment =
         Environment::open(w.scratch / "s", 0, Environment::Mode::read_write).value();
-    Transaction txn(*environment, true);
+    RawTransaction txn(*environment, true);
     const std::string value = encode(ReferenceRecord{7});
     MDB_val key{4, const_cast<char*>("mail")}, put{value.size(), const_cast<char*>(value.data())};
     REQUIRE(mdb_put(txn.raw(), environment->table(Table::emails), &key, &put, 0) == MDB_SUCCESS);
@@ -133,7 +134,7 @@ TEST_CASE("what somebody else committed ends every stamp") {
   }
   CHECK_FALSE(w.store->unchanged(before));
   CHECK_FALSE(w.store->stamp(w.store->read(), w.key, w.account, kName, w.endpoint.id));
-  w.store->write([](WriteView& view) { view.new_account_id(); });
+  w.store->write([](WriteView& view) { view.accounts.new_id(); });
   CHECK_FALSE(w.store->unchanged(before));
   w.stamp();
 }

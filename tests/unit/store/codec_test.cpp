@@ -244,7 +244,7 @@ TEST_CASE("no bytes behind a right checksum crash the decoder") {
 }
 
 TEST_CASE("keys sort as their parts do") {
-  const auto less = [](const Key& a, const Key& b) {
+  const auto less = [](const RowKey& a, const RowKey& b) {
     return std::ranges::lexicographical_compare(a.view(), b.view());
   };
   CHECK(less(due_key({-5, 9}), due_key({3, 1})));
@@ -263,7 +263,7 @@ TEST_CASE("keys sort as their parts do") {
 }
 
 TEST_CASE("keys of the later tables come apart into what they were made of") {
-  const auto less = [](const Key& a, const Key& b) {
+  const auto less = [](const RowKey& a, const RowKey& b) {
     return std::ranges::lexicographical_compare(a.view(), b.view());
   };
   const IncidentKey incident{9, EventKind::test, hash(3), 200};
@@ -273,13 +273,13 @@ TEST_CASE("keys of the later tables come apart into what they were made of") {
   CHECK(less(alarm_key({-1, AlarmKind::digest, "z"}), alarm_key({0, AlarmKind::tell, ""})));
   CHECK(less(alarm_key({1, AlarmKind::tell, alarm_about(255)}),
              alarm_key({1, AlarmKind::tell, alarm_about(256)})));
-  const Key claimed = claim_key("a@example.org", 256);
+  const RowKey claimed = claim_key("a@example.org", 256);
   const auto claim = parse_claim_key(claimed.view());
   CHECK((claim.email == "a@example.org" && claim.account == 256));
   CHECK_THROWS_AS(parse_claim_key(email_key("a@example.org").view()), CorruptValue);
   CHECK_THROWS_AS(parse_claim_key(claim_key("", 1).view()), CorruptValue);
-  const auto owned = parse_account_keys_key(account_keys_key(3, tag_of(hash(4))).view());
-  CHECK((owned.account == 3 && owned.tag == tag_of(hash(4))));
+  const auto owned = parse_account_keys_key(account_keys_key(3, half_of(hash(4))).view());
+  CHECK((owned.account == 3 && owned.tag == half_of(hash(4))));
   const auto newcomer = parse_newcomer_key(newcomer_key(20'000, IpAddress::v4(7)).view());
   CHECK((newcomer.day == 20'000 && newcomer.source == IpAddress::v4(7)));
   CHECK_THROWS_AS(parse_tag_key(number_key(4).view()), CorruptValue);
@@ -287,7 +287,7 @@ TEST_CASE("keys of the later tables come apart into what they were made of") {
 }
 
 TEST_CASE("a value counts under its own key only") {
-  const Key here = account_key(1), there = account_key(3);  // one bit apart
+  const RowKey here = account_key(1), there = account_key(3);  // one bit apart
   const std::string value = bind(encode(sample_watch()), here.view());
   WatchRecord back;
   decode({view(value), here.view()}, back);

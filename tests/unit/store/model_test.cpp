@@ -70,14 +70,14 @@ class Storm {
     auto record = sample_watch(id);
     record.created_utc = random_() % 1000;
     if (random_() % 2) record.expected.reset();
-    view.put_watch(account, canonical, record);
+    view.watches.put(account, canonical, record);
     model.watches[{account, canonical}] = record;
   }
 
   void remove_watch(WriteView& view, Model& model) {
     const AccountId account = 1 + random_() % 3;
     const std::string canonical = name();
-    view.remove_watch(account, canonical);
+    view.watches.remove(account, canonical);
     model.watches.erase({account, canonical});
   }
 
@@ -86,12 +86,12 @@ class Storm {
     record.watchers = static_cast<std::uint32_t>(random_() % 3);
     record.resting = static_cast<std::uint32_t>(random_() % (record.watchers + 1));
     record.next_scan_utc = random_() % 50;
-    view.put_endpoint(record);
+    view.endpoints.put(record);
     model.endpoints[id] = record;
   }
 
   void remove_endpoint(WriteView& view, Model& model, EndpointId id) {
-    view.remove_endpoint(id);
+    view.endpoints.remove(id);
     if (model.endpoints.erase(id) == 0) return;
     std::erase_if(model.addresses, [&](const auto& row) { return row.first.first == id; });
     model.history.erase(id);
@@ -106,7 +106,7 @@ class Storm {
       record.chain.push_back(hash(static_cast<std::uint32_t>(random_() % 30)));
       ders.emplace_back(record.chain.back(), der(1));
     }
-    view.put_address(id, record, ders, 5);
+    view.addresses.put(id, record, ders, 5);
     if (record.chain.size() > kStoredChainCertificates)
       record.chain.resize(kStoredChainCertificates);
     model.addresses[{id, record.address}] = record;
@@ -114,7 +114,7 @@ class Storm {
 
   void remove_address(WriteView& view, Model& model, EndpointId id, std::uint32_t n) {
     const IpAddress address = sample_address(n).address;
-    view.remove_address(id, address);
+    view.addresses.remove(id, address);
     model.addresses.erase({id, address});
   }
 
@@ -125,7 +125,7 @@ class Storm {
     auto record = sample_history(n, ++clock_ / 3);
     record.leaf_before = at->second.chain.front();
     record.leaf_after = at->second.chain.back();
-    view.append_history(id, record);
+    view.history.append(id, record);
     auto& list = model.history[id][record.address];
     list.push_back(record);
     if (list.size() > kHistoryPerAddress) list.erase(list.begin());
@@ -138,7 +138,7 @@ class Storm {
 void compare_watches(const ReadView& view, const Model& model) {
   std::size_t count = 0;
   for (AccountId account = 1; account <= 3; ++account) {
-    for (const auto& [name, record] : view.watches(account, "", 1000)) {
+    for (const auto& [name, record] : view.watches.of(account, "").first(1000)) {
       const auto at = model.watches.find({account, name});
       REQUIRE(at != model.watches.end());
       REQUIRE(same(at->second, record));
@@ -150,7 +150,8 @@ void compare_watches(const ReadView& view, const Model& model) {
   for (const auto& [key, record] : model.watches)
     wanted.emplace(record.endpoint, key.first, key.second);
   for (EndpointId id = 1; id <= 12; ++id)
-    for (const auto& [account, name] : view.watchers(id, 1000)) found.emplace(id, account, name);
+    for (const auto& [account, name] : view.watches.on(id).first(1000))
+      found.emplace(id, account, name);
   REQUIRE(wanted == found);
 }
 
@@ -158,10 +159,10 @@ void compare_endpoints(const ReadView& view, const Model& model) {
   std::vector<DueEntry> due;
   for (EndpointId id = 1; id <= 12; ++id) {
     const auto at = model.endpoints.find(id);
-    const auto found = view.endpoint(id);
+    const auto found = view.endpoints.find(id);
     REQUIRE(found.has_value() == (at != model.endpoints.end()));
     const auto record = sample_endpoint(id);
-    const auto by_name = view.endpoint_id(record.host, record.port, record.starttls);
+    const auto by_name = view.endpoints.named(record.host, record.port, record.starttls);
     REQUIRE(by_name.has_value() == found.has_value());
     if (!found) continue;
     REQUIRE(*by_name == id);
@@ -169,8 +170,8 @@ void compare_endpoints(const ReadView& view, const Model& model) {
     if (found->watchers > found->resting) due.push_back({found->next_scan_utc, id});
   }
   std::sort(due.begin(), due.end());
-  REQUIRE(view.due({}, 1000, 1000) == due);
-  REQUIRE(view.due_count(1000) == due.size());
+  REQUIRE(view.endpoints.due({}, 1000).first(1000) == due);
+  REQUIRE(view.endpoints.due_count(1000) == due.size());
 }
 
 void compare_addresses(const ReadView& view, const Model& model) {
@@ -178,21 +179,21 @@ void compare_addresses(const ReadView& view, const Model& model) {
     std::vector<AddressRecord> wanted;
     for (const auto& [key, record] : model.addresses)
       if (key.first == id) wanted.push_back(record);
-    const auto found = view.addresses(id);
+    const auto found = view.addresses.of(id);
     REQUIRE(found.size() == wanted.size());
     for (std::size_t i = 0; i < found.size(); ++i) REQUIRE(same(found[i], wanted[i]));
     std::vector<HistoryRecord> changes;
     if (const auto at = model.history.find(id); at != model.history.end())
       for (const auto& [address, list] : at->second)
         changes.insert(changes.end(), list.begin(), list.end());
-    const auto history = view.history(id);
+    const auto history = view.history.of(id);
     REQUIRE(history.size() == changes.size());
     for (std::size_t i = 0; i < history.size(); ++i) REQUIRE(same(history[i], changes[i]));
   }
   const auto references = model.references();
   REQUIRE(view.counts().certificates == references.size());
   for (const auto& [hash, count] : references) {
-    const auto found = view.certificate(hash);
+    const auto found = view.certificates.find(hash);
     REQUIRE(found);
     REQUIRE(found->references == count);
   }
@@ -214,7 +215,7 @@ TEST_CASE("random operations leave what the model says") {
   Model model;
   Storm storm(3);
   {
-    const auto store = Store::open(settings(scratch / "s")).value();
+    const auto store = lmdb::open(settings(scratch / "s")).value();
     for (int job = 0; job < 400; ++job) {
       const auto outcome = store->write([&](WriteView& view) {
         for (int i = 0; i < 40; ++i) storm.step(view, model);
@@ -225,90 +226,90 @@ TEST_CASE("random operations leave what the model says") {
     compare(*store, model);
     CHECK(model.references().size() > 10);
   }
-  const auto again = Store::open(settings(scratch / "s")).value();
+  const auto again = lmdb::open(settings(scratch / "s")).value();
   compare(*again, model);
 }
 
 TEST_CASE("an endpoint whose addresses rotate for ever keeps a bounded history") {
   const Scratch scratch;
-  const auto store = Store::open(settings(scratch / "s")).value();
+  const auto store = lmdb::open(settings(scratch / "s")).value();
   for (std::uint32_t round = 0; round < 9; ++round) {
     REQUIRE(store->write([&](WriteView& view) {
-      view.put_endpoint(sample_endpoint(1));
+      view.endpoints.put(sample_endpoint(1));
       for (std::uint32_t i = 0; i < 100; ++i) {
         auto record = sample_history(round * 100 + i, 1000 + round * 100 + i);
         record.leaf_before.reset();
         record.leaf_after.reset();
-        view.append_history(1, record);
+        view.history.append(1, record);
       }
     }) == CommitOutcome::committed);
   }
-  const auto kept = store->read().history(1);
+  const auto kept = store->read().history.of(1);
   CHECK(kept.size() == kHistoryPerEndpoint);
   for (const auto& record : kept) CHECK(record.at_utc >= 1900 - UtcTime(kHistoryPerEndpoint));
 }
 
 TEST_CASE("certificates: the order within a job is free, an unknown one fails the job") {
   const Scratch scratch;
-  const auto store = Store::open(settings(scratch / "s")).value();
+  const auto store = lmdb::open(settings(scratch / "s")).value();
   const auto address = sample_address(1);
   const Ders ders = {{address.chain[0], der(1)}, {address.chain[1], der(2)}};
   auto change = sample_history(1);
   change.leaf_before.reset();
   change.leaf_after = address.chain[0];
   REQUIRE(store->write([&](WriteView& view) {
-    view.put_endpoint(sample_endpoint(1));
-    view.append_history(1, change);
-    view.put_address(1, address, ders, 9);
-    const auto seen = view.certificate(address.chain[0]);
+    view.endpoints.put(sample_endpoint(1));
+    view.history.append(1, change);
+    view.addresses.put(1, address, ders, 9);
+    const auto seen = view.certificates.find(address.chain[0]);
     REQUIRE(seen);
     CHECK(seen->references == 2);
   }) == CommitOutcome::committed);
-  CHECK(store->read().certificate(address.chain[0])->references == 2);
-  CHECK(store->read().certificate(address.chain[0])->first_seen_utc == 9);
+  CHECK(store->read().certificates.find(address.chain[0])->references == 2);
+  CHECK(store->read().certificates.find(address.chain[0])->first_seen_utc == 9);
   CHECK(store->write([&](WriteView& view) {
     auto unknown = sample_address(2);
     unknown.chain = {hash(12345)};
-    view.put_address(1, unknown, {}, 9);
+    view.addresses.put(1, unknown, {}, 9);
   }) == CommitOutcome::failed);
-  CHECK_FALSE(store->read().address(1, sample_address(2).address));
-  REQUIRE(store->write([&](WriteView& view) { view.remove_endpoint(1); }) ==
+  CHECK_FALSE(store->read().addresses.find(1, sample_address(2).address));
+  REQUIRE(store->write([&](WriteView& view) { view.endpoints.remove(1); }) ==
           CommitOutcome::committed);
   CHECK(store->read().counts().certificates == 0);
-  CHECK(store->read().history(1).empty());
+  CHECK(store->read().history.of(1).empty());
 }
 
 TEST_CASE("accounts, e-mail index, pages of names, intermediates") {
   const Scratch scratch;
-  const auto store = Store::open(settings(scratch / "s")).value();
+  const auto store = lmdb::open(settings(scratch / "s")).value();
   AccountId first = 0, second = 0;
   REQUIRE(store->write([&](WriteView& view) {
-    first = view.new_account_id();
-    second = view.new_account_id();
-    view.put_account(plain_account(first, "a@example.org"));
-    view.put_account(plain_account(second, ""));
-    view.put_intermediate(hash(1), der(1));
-    view.put_intermediate(hash(1), der(1));
+    first = view.accounts.new_id();
+    second = view.accounts.new_id();
+    view.accounts.put(plain_account(first, "a@example.org"));
+    view.accounts.put(plain_account(second, ""));
+    view.certificates.put_intermediate(hash(1), der(1));
+    view.certificates.put_intermediate(hash(1), der(1));
     for (const char* name : {"a.example", "b.example", "c.example", "d.example"})
-      view.put_watch(first, name, sample_watch());
-    view.put_watch(second, "aa.example", sample_watch());
+      view.watches.put(first, name, sample_watch());
+    view.watches.put(second, "aa.example", sample_watch());
   }) == CommitOutcome::committed);
   CHECK(first != second);
-  CHECK(store->read().account_by_email("a@example.org") == first);
-  CHECK_FALSE(store->read().account_by_email(""));
-  const auto page = store->read().watches(first, "b.example", 1);
+  CHECK(store->read().accounts.by_email("a@example.org") == first);
+  CHECK_FALSE(store->read().accounts.by_email(""));
+  const auto page = store->read().watches.of(first, "b.example").first(1);
   REQUIRE(page.size() == 1);
   CHECK(page[0].first == "c.example");
-  CHECK(store->read().watches(first, "bb", 10).size() == 2);
-  CHECK(store->read().watches(second, "", 10).size() == 1);
-  CHECK(store->read().intermediates().size() == 1);
+  CHECK(store->read().watches.of(first, "bb").first(10).size() == 2);
+  CHECK(store->read().watches.of(second, "").first(10).size() == 1);
+  CHECK(store->read().certificates.intermediates().size() == 1);
   REQUIRE(store->write([&](WriteView& view) {
-    view.put_account(plain_account(first, "b@example.org"));
+    view.accounts.put(plain_account(first, "b@example.org"));
   }) == CommitOutcome::committed);
-  CHECK_FALSE(store->read().account_by_email("a@example.org"));
-  CHECK(store->read().account_by_email("b@example.org") == first);
-  REQUIRE(store->write([&](WriteView& view) { view.remove_account(first); }) ==
+  CHECK_FALSE(store->read().accounts.by_email("a@example.org"));
+  CHECK(store->read().accounts.by_email("b@example.org") == first);
+  REQUIRE(store->write([&](WriteView& view) { view.accounts.remove(first); }) ==
           CommitOutcome::committed);
-  CHECK_FALSE(store->read().account_by_email("b@example.org"));
-  CHECK_FALSE(store->read().account(first));
+  CHECK_FALSE(store->read().accounts.by_email("b@example.org"));
+  CHECK_FALSE(store->read().accounts.find(first));
 }

@@ -32,14 +32,14 @@ Alarm random_alarm(std::mt19937& random) {
 
 void compare(const Store& store, const std::set<Alarm>& model) {
   const ReadView view = store.read();
-  const auto all = view.alarms(std::numeric_limits<UtcTime>::max(), kAll);
+  const auto all = view.alarms.until(std::numeric_limits<UtcTime>::max()).first(kAll);
   REQUIRE(all == std::vector<Alarm>(model.begin(), model.end()));
   std::vector<Alarm> until;
   for (const Alarm& alarm : model)
     if (alarm.at_utc <= 3) until.push_back(alarm);
-  REQUIRE(view.alarms(3, kAll) == until);
+  REQUIRE(view.alarms.until(3).first(kAll) == until);
   until.resize(std::min<std::size_t>(until.size(), 5));
-  REQUIRE(view.alarms(3, 5) == until);
+  REQUIRE(view.alarms.until(3).first(5) == until);
 }
 
 }  // namespace
@@ -49,19 +49,19 @@ TEST_CASE("alarms are what a set says they are") {
   std::set<Alarm> model;
   std::mt19937 random(7);
   {
-    const auto store = Store::open(settings(scratch / "s")).value();
+    const auto store = lmdb::open(settings(scratch / "s")).value();
     for (int job = 0; job < 80; ++job) {
       const bool grows = job / 20 % 2 == 0;
       write(*store, [&](WriteView& view) {
         for (int i = 0; i < 40; ++i) {
           const Alarm alarm = random_alarm(random);
           if (random() % 4 != 0 || !grows) {
-            view.clear_alarm(alarm);
+            view.alarms.clear(alarm);
             model.erase(alarm);
           }
           if (!grows) continue;
-          view.set_alarm(alarm);
-          if (random() % 3 == 0) view.set_alarm(alarm);
+          view.alarms.set(alarm);
+          if (random() % 3 == 0) view.alarms.set(alarm);
           model.insert(alarm);
         }
       });
@@ -69,7 +69,7 @@ TEST_CASE("alarms are what a set says they are") {
     }
     CHECK(model.size() > 50);
   }
-  compare(*Store::open(settings(scratch / "s")).value(), model);
+  compare(*lmdb::open(settings(scratch / "s")).value(), model);
 }
 
 TEST_CASE("a number in an alarm") {
@@ -82,39 +82,39 @@ TEST_CASE("a number in an alarm") {
 
 TEST_CASE("what was told of an endpoint is kept as long as the endpoint") {
   const Scratch scratch;
-  const auto store = Store::open(settings(scratch / "s")).value();
-  CHECK(store->read().alert_state(7) == AlertState{});
+  const auto store = lmdb::open(settings(scratch / "s")).value();
+  CHECK(store->read().incidents.alerts(7) == AlertState{});
   write(*store, [](WriteView& view) {
-    view.put_endpoint(sample_endpoint(7));
-    view.put_endpoint(sample_endpoint(8));
-    view.put_alert_state(7, sample_alert_state());
-    view.put_alert_state(8, sample_alert_state());
+    view.endpoints.put(sample_endpoint(7));
+    view.endpoints.put(sample_endpoint(8));
+    view.incidents.put_alerts(7, sample_alert_state());
+    view.incidents.put_alerts(8, sample_alert_state());
   });
-  CHECK(store->read().alert_state(7) == sample_alert_state());
-  write(*store, [](WriteView& view) { view.remove_endpoint(7); });
-  CHECK(store->read().alert_state(7) == AlertState{});
-  CHECK(store->read().alert_state(8) == sample_alert_state());
+  CHECK(store->read().incidents.alerts(7) == sample_alert_state());
+  write(*store, [](WriteView& view) { view.endpoints.remove(7); });
+  CHECK(store->read().incidents.alerts(7) == AlertState{});
+  CHECK(store->read().incidents.alerts(8) == sample_alert_state());
 }
 
 TEST_CASE("an endpoint is due only while somebody who watches it doesn't rest") {
   const Scratch scratch;
-  const auto store = Store::open(settings(scratch / "s")).value();
-  const auto due = [&] { return store->read().due({}, 2'000'000'000, 9).size(); };
+  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto due = [&] { return store->read().endpoints.due({}, 2'000'000'000).first(9).size(); };
   EndpointRecord endpoint = sample_endpoint(7);
   endpoint.watchers = 2;
   for (const auto& [resting, entries] :
        {std::pair{1u, 1u}, {2u, 0u}, {2u, 0u}, {0u, 1u}, {1u, 1u}, {2u, 0u}}) {
     endpoint.resting = resting;
     ++endpoint.next_scan_utc;
-    write(*store, [&](WriteView& view) { view.put_endpoint(endpoint); });
+    write(*store, [&](WriteView& view) { view.endpoints.put(endpoint); });
     CHECK(due() == entries);
-    CHECK(store->read().endpoint(7)->resting == resting);
+    CHECK(store->read().endpoints.find(7)->resting == resting);
   }
 }
 
 TEST_CASE("incidents by account, and by what they are about") {
   const Scratch scratch;
-  const auto store = Store::open(settings(scratch / "s")).value();
+  const auto store = lmdb::open(settings(scratch / "s")).value();
   IncidentKey other_subject = sample_incident_key(5, 1);
   other_subject.subject[31] ^= 1;
   IncidentKey other_event = sample_incident_key(5, 1);
@@ -122,30 +122,30 @@ TEST_CASE("incidents by account, and by what they are about") {
   write(*store, [&](WriteView& view) {
     for (const auto& key :
          {sample_incident_key(5, 200), sample_incident_key(5, 3), sample_incident_key(5, 0)})
-      view.put_incident(key, sample_incident());
-    view.put_incident(other_subject, {});
-    view.put_incident(other_event, {});
-    view.put_incident(sample_incident_key(kOperatorAccount, 3), {});
-    view.put_incident(sample_incident_key(6, 3), {});
+      view.incidents.put(key, sample_incident());
+    view.incidents.put(other_subject, {});
+    view.incidents.put(other_event, {});
+    view.incidents.put(sample_incident_key(kOperatorAccount, 3), {});
+    view.incidents.put(sample_incident_key(6, 3), {});
   });
-  const auto of = store->read().incidents(5, EventKind::verdict, hash(4));
+  const auto of = store->read().incidents.about(5, EventKind::verdict, hash(4));
   REQUIRE(of.size() == 3);
   CHECK(of[0].first == sample_incident_key(5, 0));
   CHECK(of[2].first == sample_incident_key(5, 200));
   for (const auto& [key, record] : of) CHECK(same(record, sample_incident()));
-  CHECK(store->read().incidents(5, kAll).size() == 5);
-  CHECK(store->read().incidents(5, 2).size() == 2);
-  CHECK(store->read().incidents(kOperatorAccount, kAll).size() == 1);
+  CHECK(store->read().incidents.of(5).first(kAll).size() == 5);
+  CHECK(store->read().incidents.of(5).first(2).size() == 2);
+  CHECK(store->read().incidents.of(kOperatorAccount).first(kAll).size() == 1);
   write(*store, [&](WriteView& view) {
-    view.remove_incident(sample_incident_key(5, 3));
-    view.remove_incident(sample_incident_key(5, 4));  // never there
+    view.incidents.remove(sample_incident_key(5, 3));
+    view.incidents.remove(sample_incident_key(5, 4));  // never there
     IncidentRecord many;
     for (EndpointId id = 1; id <= kHostsPerIncident; ++id)
       many.hosts.push_back({id, "host-" + std::to_string(id) + ".example.org", id % 2 == 0});
-    view.put_incident(other_event, many);
+    view.incidents.put(other_event, many);
   });
-  CHECK(store->read().incidents(5, EventKind::verdict, hash(4)).size() == 2);
-  const auto many = store->read().incidents(5, EventKind::expired, hash(4));
+  CHECK(store->read().incidents.about(5, EventKind::verdict, hash(4)).size() == 2);
+  const auto many = store->read().incidents.about(5, EventKind::expired, hash(4));
   REQUIRE(many.size() == 1);
   REQUIRE(many[0].second.hosts.size() == kHostsPerIncident);
   CHECK(many[0].second.hosts[999] == IncidentHost{1000, "host-1000.example.org", true});
@@ -155,24 +155,24 @@ TEST_CASE("deliveries have numbers that are never used again") {
   const Scratch scratch;
   std::uint64_t last = 0;
   {
-    const auto store = Store::open(settings(scratch / "s")).value();
+    const auto store = lmdb::open(settings(scratch / "s")).value();
     write(*store, [&](WriteView& view) {
       for (int i = 0; i < 5; ++i) {
-        DeliveryRecord record = sample_delivery(view.new_delivery_id());
+        DeliveryRecord record = sample_delivery(view.deliveries.new_id());
         CHECK(record.id > last);
         last = record.id;
-        view.put_delivery(record);
+        view.deliveries.put(record);
       }
     });
-    CHECK(same(store->read().delivery(last).value(), sample_delivery(last)));
-    const auto page = store->read().deliveries(2, 2);
+    CHECK(same(store->read().deliveries.find(last).value(), sample_delivery(last)));
+    const auto page = store->read().deliveries.all(2).first(2);
     REQUIRE(page.size() == 2);
     CHECK(page[0].id == 3);
     CHECK(page[1].id == 4);
-    write(*store, [&](WriteView& view) { view.remove_delivery(last); });
-    CHECK_FALSE(store->read().delivery(last));
-    CHECK(store->read().deliveries(0, kAll).size() == 4);
+    write(*store, [&](WriteView& view) { view.deliveries.remove(last); });
+    CHECK_FALSE(store->read().deliveries.find(last));
+    CHECK(store->read().deliveries.all(0).first(kAll).size() == 4);
   }
-  const auto store = Store::open(settings(scratch / "s")).value();
-  write(*store, [&](WriteView& view) { CHECK(view.new_delivery_id() == last + 1); });
+  const auto store = lmdb::open(settings(scratch / "s")).value();
+  write(*store, [&](WriteView& view) { CHECK(view.deliveries.new_id() == last + 1); });
 }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "store/codec.hpp"
-#include "store/store.hpp"
+#include "store/lmdb/open.hpp"
 #include "store/tables.hpp"
 
 namespace certline::store::test {
@@ -31,8 +31,8 @@ class Scratch {
   std::string path_;
 };
 
-inline StoreSettings settings(const std::string& path, std::uint64_t map_size = 64ull << 20) {
-  StoreSettings out;
+inline lmdb::StoreSettings settings(const std::string& path, std::uint64_t map_size = 64ull << 20) {
+  lmdb::StoreSettings out;
   out.path = path;
   out.map_size = map_size;
   return out;

@@ -47,9 +47,9 @@ struct AlertFixture : ServiceFixture {
   // What has come due is done, as the notifier would.
   void ring() {
     write([&](store::WriteView& view) {
-      for (const Alarm& alarm : view.alarms(time, 10'000)) {
+      for (const Alarm& alarm : view.alarms.until(time).first(10'000)) {
         if (alarm.kind == AlarmKind::deliver) continue;
-        view.clear_alarm(alarm);
+        view.alarms.clear(alarm);
         const Config& config = settings->config;
         if (alarm.kind == AlarmKind::tell) {
           gather(view, config, entropy(), number_of(alarm), time);
@@ -67,12 +67,12 @@ struct AlertFixture : ServiceFixture {
     std::vector<Sent> out;
     write([&](store::WriteView& view) {
       out.clear();
-      for (const DeliveryRecord& record : view.deliveries(0, 10'000)) {
+      for (const DeliveryRecord& record : view.deliveries.all(0).first(10'000)) {
         const auto message = parse_message(record.message);
         if (!message) throw std::runtime_error("not a message: " + record.message);
         out.push_back({record.channel, record.to, *message});
-        view.clear_alarm({record.next_utc, AlarmKind::deliver, alarm_about(record.id)});
-        view.remove_delivery(record.id);
+        view.alarms.clear({record.next_utc, AlarmKind::deliver, alarm_about(record.id)});
+        view.deliveries.remove(record.id);
       }
     });
     return out;
@@ -86,7 +86,7 @@ struct AlertFixture : ServiceFixture {
   }
 
   std::size_t incidents(AccountId account = kOperatorAccount) {
-    return store->read().incidents(account, 100'000).size();
+    return store->read().incidents.of(account).first(100'000).size();
   }
 
   void add(const std::string& host, const std::string& key = kKey, const std::string& more = "") {

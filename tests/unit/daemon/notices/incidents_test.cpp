@@ -42,7 +42,7 @@ TEST_CASE("Many hosts of one certificate are one message, and later ones join it
   for (int n = 0; n < 5; ++n) f.serve(name_of(n), "one", 10);
   CHECK(f.told().empty());
   CHECK(f.incidents() == rows);
-  CHECK(f.store->read().alarms(INT64_MAX, 10).empty());
+  CHECK(f.store->read().alarms.until(INT64_MAX).first(10).empty());
 }
 
 TEST_CASE("A renewal is told once with all its hosts, and ends what was told before") {
@@ -192,7 +192,7 @@ TEST_CASE("Nothing is lost or doubled when the daemon is killed in between") {
   f.serve(name_of(1), "leaf", 5);
   f.time += 120;
   f.ring();
-  const auto before = f.store->read().deliveries(0, 10);
+  const auto before = f.store->read().deliveries.all(0).first(10);
   REQUIRE(before.size() == 1);
   f.reopen();
   f.time += 1000;
@@ -200,7 +200,7 @@ TEST_CASE("Nothing is lost or doubled when the daemon is killed in between") {
   f.serve(name_of(1), "leaf", 5);
   f.time += 1000;
   f.ring();
-  const auto after = f.store->read().deliveries(0, 10);
+  const auto after = f.store->read().deliveries.all(0).first(10);
   REQUIRE(after.size() == 1);
   CHECK(parse_message(after[0].message)->id == parse_message(before[0].message)->id);
 }
@@ -320,13 +320,14 @@ TEST_CASE("A name of an account that isn't verified is on trial") {
   AlertFixture f(std::move(config));
   const std::string host = "www.example.org";
   f.add(host, kKey, " sha256 " + hex(pki::sha256("announced")));
-  const auto account = f.store->read().key(pki::sha256(kKey))->account;
-  const auto watch = [&] { return f.store->read().watch(account, host).value(); };
+  const auto account = f.store->read().keys.find(pki::sha256(kKey))->account;
+  const auto watch = [&] { return f.store->read().watches.find(account, host).value(); };
   REQUIRE(watch().trial_until_utc == ServiceFixture::kStart + kDay);
   const auto rests = [&] {
-    const auto endpoint = f.store->read().endpoint(watch().endpoint).value();
+    const auto endpoint = f.store->read().endpoints.find(watch().endpoint).value();
     CHECK(endpoint.resting == (watch().resting ? 1u : 0u));
-    CHECK(f.store->read().due(DueEntry{}, INT64_MAX, 10).empty() == watch().resting);
+    CHECK(f.store->read().endpoints.due(DueEntry{}, INT64_MAX).first(10).empty() ==
+          watch().resting);
     return watch().resting;
   };
 
@@ -354,9 +355,9 @@ TEST_CASE("A name of an account that isn't verified is on trial") {
   }
   SECTION("a verified account needs none") {
     f.write([&](store::WriteView& view) {
-      auto record = view.account(account).value();
+      auto record = view.accounts.find(account).value();
       record.verified_utc = f.time;
-      view.put_account(record);
+      view.accounts.put(record);
     });
     f.fail(host);
     CHECK(watch().trial_until_utc == 0);
@@ -420,7 +421,7 @@ TEST_CASE("When the daemon's own network is out, that is the only message") {
       std::optional<ScanHint> hint;
       EndpointId id = 0;
       f.write([&](store::WriteView& view) {
-        id = view.endpoint_id(name_of(n), 443, Starttls::none).value();
+        id = view.endpoints.named(name_of(n), 443, Starttls::none).value();
         told = tell_outage_change(view, book, f.settings->config, f.time);
         const std::string leaf = state == ScanState::ok ? "leaf" : "";
         hint = apply_scan(view, id, {name_of(n), 443, Starttls::none},
@@ -452,7 +453,7 @@ TEST_CASE("Without anywhere to send to, nothing is kept for it") {
   f.serve(name_of(1), "leaf", 5);
   for (int n = 0; n < 3; ++n) f.fail(name_of(1));
   CHECK(f.incidents() == 0);
-  CHECK(f.store->read().alarms(INT64_MAX, 10).empty());
+  CHECK(f.store->read().alarms.until(INT64_MAX).first(10).empty());
 }
 
 TEST_CASE("The digest of an account") {
@@ -464,9 +465,9 @@ TEST_CASE("The digest of an account") {
   f.serve(name_of(0), "a", 80);
   f.serve(name_of(1), "b", 20);
   CHECK(f.told().size() == 1);
-  const auto account = f.store->read().key(pki::sha256(kKey))->account;
+  const auto account = f.store->read().keys.find(pki::sha256(kKey))->account;
   f.write([&](store::WriteView& view) {
-    view.set_alarm({f.time, AlarmKind::digest, alarm_about(account)});
+    view.alarms.set({f.time, AlarmKind::digest, alarm_about(account)});
   });
   f.ring();
   auto sent = f.take();

@@ -46,19 +46,19 @@ void put_deliveries(ServiceFixture& fixture, const std::string& channel, int fir
   const auto outcome = fixture.store->write([&](store::WriteView& view) {
     for (int number = first; number <= last; ++number) {
       DeliveryRecord delivery;
-      delivery.id = view.new_delivery_id();
+      delivery.id = view.deliveries.new_id();
       delivery.channel = channel;
       delivery.message = message_json(message(number));
       delivery.created_utc = delivery.next_utc = now;
-      view.put_delivery(delivery);
-      view.set_alarm({now, AlarmKind::deliver, alarm_about(delivery.id)});
+      view.deliveries.put(delivery);
+      view.alarms.set({now, AlarmKind::deliver, alarm_about(delivery.id)});
     }
   });
   REQUIRE(outcome == store::CommitOutcome::committed);
 }
 
 std::vector<DeliveryRecord> deliveries(const ServiceFixture& fixture) {
-  return fixture.store->read().deliveries(0, 1000);
+  return fixture.store->read().deliveries.all(0).first(1000);
 }
 
 // Takes what is handed over, as each channel was told to.
@@ -174,7 +174,7 @@ TEST_CASE("a receiver that was away for an hour gets each event once, in order, 
   REQUIRE(taken.size() == 40);
   for (int i = 0; i < sent; ++i) CHECK(taken[static_cast<std::size_t>(i)] == message(i).id);
   CHECK(deliveries(fixture).empty());
-  CHECK(fixture.store->read().alarms(kStart + 86'400, 10).empty());
+  CHECK(fixture.store->read().alarms.until(kStart + 86'400).first(10).empty());
 
   const auto got = receiver.received();
   CHECK(got.size() < 40 + 30);  // it was not stormed while it was away
@@ -219,7 +219,7 @@ TEST_CASE("what is refused for good is a dead letter at once") {
   CHECK(dead[0].dead);
   CHECK(dead[0].attempts == 1);
   CHECK(dead[0].last_error == "not now");
-  CHECK(fixture.store->read().alarms(kStart + 86'400, 10).empty());
+  CHECK(fixture.store->read().alarms.until(kStart + 86'400).first(10).empty());
   // A channel that the configuration doesn't have is one that never takes anything.
   Notifier real({*fixture.parts}, fixture.settings);
   put_deliveries(fixture, "nowhere", 2, 2, kStart);
@@ -290,11 +290,11 @@ TEST_CASE("what nobody can read is a dead letter") {
   takers.say("a", Ending::delivered);
   REQUIRE(fixture.store->write([](store::WriteView& view) {
     DeliveryRecord delivery;
-    delivery.id = view.new_delivery_id();
+    delivery.id = view.deliveries.new_id();
     delivery.channel = "a";
     delivery.message = "{}";
     delivery.created_utc = kStart;
-    view.put_delivery(delivery);
+    view.deliveries.put(delivery);
   }) == store::CommitOutcome::committed);
   put_deliveries(fixture, "a", 1, 1, kStart);
   Notifier notifier(parts(fixture, takers), fixture.settings);
@@ -311,16 +311,16 @@ TEST_CASE("a token is forgotten at its end") {
   REQUIRE(fixture.store->write([&](store::WriteView& view) {
     TokenRecord token;
     token.expires_utc = kStart + 10;
-    view.put_token(hash, token);
-    view.set_alarm(
+    view.tokens.put(hash, token);
+    view.alarms.set(
         {kStart + 10, AlarmKind::forget_token, std::string(hash.begin(), hash.begin() + 16)});
   }) == store::CommitOutcome::committed);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   notifier.run_due(kStart + 9);
-  CHECK(fixture.store->read().token(hash).has_value());
+  CHECK(fixture.store->read().tokens.find(hash).has_value());
   notifier.run_due(kStart + 10);
-  CHECK_FALSE(fixture.store->read().token(hash).has_value());
-  CHECK(fixture.store->read().alarms(kStart + 10, 10).empty());
+  CHECK_FALSE(fixture.store->read().tokens.find(hash).has_value());
+  CHECK(fixture.store->read().alarms.until(kStart + 10).first(10).empty());
 }
 
 TEST_CASE("scans that stand still are told once, and that they go on") {

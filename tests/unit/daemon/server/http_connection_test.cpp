@@ -337,7 +337,7 @@ TEST_CASE("a wait ends with the scan") {
     answered = true;
   });
   f.scan("a.example.org", "leaf");
-  const auto id = f.store->read().endpoint_id("a.example.org", 443, Starttls::none);
+  const auto id = f.store->read().endpoints.named("a.example.org", 443, Starttls::none);
   while (!answered) {
     f.server->endpoint_scanned(*id);
     std::this_thread::yield();

@@ -125,7 +125,7 @@ TEST_CASE("wait answers when the scan is committed") {
   // However the two interleave, the scan wakes the wait.
   f.observe("a.example.org", 443, Starttls::none,
             f.seen({f.address("192.0.2.1", ScanState::ok, "leaf")}));
-  const auto id = f.store->read().endpoint_id("a.example.org", 443, Starttls::none);
+  const auto id = f.store->read().endpoints.named("a.example.org", 443, Starttls::none);
   while (!answered) {
     f.server->endpoint_scanned(*id);
     std::this_thread::yield();

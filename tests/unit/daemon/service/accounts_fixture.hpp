@@ -50,7 +50,7 @@ struct AccountsFixture : ServiceFixture {
   };
   std::vector<Mail> mails() {
     std::vector<Mail> out;
-    for (const DeliveryRecord& delivery : store->read().deliveries(0, 1000)) {
+    for (const DeliveryRecord& delivery : store->read().deliveries.all(0).first(1000)) {
       const auto message = parse_message(delivery.message);
       REQUIRE(message.has_value());
       REQUIRE(delivery.channel == "mail");
@@ -77,7 +77,7 @@ struct AccountsFixture : ServiceFixture {
   // "action account subject" of each row.
   std::vector<std::string> audit() {
     std::vector<std::string> out;
-    for (const auto& [number, row] : store->read().audit(0, 100'000)) {
+    for (const auto& [number, row] : store->read().audit.all(0).first(100'000)) {
       out.push_back(row.action + ' ' + std::to_string(row.account) + ' ' + row.subject);
     }
     return out;
@@ -88,31 +88,33 @@ struct AccountsFixture : ServiceFixture {
                        [&](const std::string& row) { return row.starts_with(beginning); });
   }
 
-  KeyRecord key(const std::string& text) { return store->read().key(pki::sha256(text)).value(); }
+  KeyRecord key(const std::string& text) {
+    return store->read().keys.find(pki::sha256(text)).value();
+  }
   AccountRecord account_of(const std::string& text) {
-    return store->read().account(key(text).account).value();
+    return store->read().accounts.find(key(text).account).value();
   }
   WatchRecord watch(const std::string& name, const std::string& text) {
-    return store->read().watch(key(text).account, name).value();
+    return store->read().watches.find(key(text).account, name).value();
   }
   EndpointRecord endpoint(const std::string& name, const std::string& text) {
-    return store->read().endpoint(watch(name, text).endpoint).value();
+    return store->read().endpoints.find(watch(name, text).endpoint).value();
   }
   // As the scan does that finds nothing when the trial is over.
   void rest(const std::string& name, const std::string& text) {
     WatchRecord resting = watch(name, text);
-    EndpointRecord endpoint = store->read().endpoint(resting.endpoint).value();
+    EndpointRecord endpoint = store->read().endpoints.find(resting.endpoint).value();
     resting.resting = true;
     ++endpoint.resting;
     const auto outcome = store->write([&](store::WriteView& view) {
-      view.put_endpoint(endpoint);
-      view.put_watch(key(text).account, name, resting);
+      view.endpoints.put(endpoint);
+      view.watches.put(key(text).account, name, resting);
     });
     REQUIRE(outcome == store::CommitOutcome::committed);
   }
   bool is_due(const std::string& name, const std::string& text) {
     const EndpointId id = watch(name, text).endpoint;
-    const auto due = store->read().due({}, time, 1000);
+    const auto due = store->read().endpoints.due({}, time).first(1000);
     return std::any_of(due.begin(), due.end(), [&](const DueEntry& e) { return e.endpoint == id; });
   }
 };

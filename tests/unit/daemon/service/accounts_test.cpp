@@ -21,14 +21,14 @@ TEST_CASE("a claim is confirmed by its mail, once") {
   CHECK(mail.tokens.contains("block-account"));
   CHECK(mail.text.find("command confirm token " + mail.tokens.at("confirm")) != std::string::npos);
   CHECK(mail.text.find("127.0.0.1") != std::string::npos);
-  CHECK(f.store->read().claims(kOwner, 10).size() == 1);
-  CHECK_FALSE(f.store->read().account_by_email(kOwner));
+  CHECK(f.store->read().accounts.claiming(kOwner).first(10).size() == 1);
+  CHECK_FALSE(f.store->read().accounts.by_email(kOwner));
   CHECK(f.line("command user apikey " + kKey) == "data owner@example.org\nstatus ok 200 claimed\n");
 
   CHECK(f.line("command confirm token " + mail.tokens.at("confirm")) ==
         "data purpose confirm\nstatus ok 200 done\n");
-  CHECK(f.store->read().account_by_email(kOwner) == f.key(kKey).account);
-  CHECK(f.store->read().claims(kOwner, 10).empty());
+  CHECK(f.store->read().accounts.by_email(kOwner) == f.key(kKey).account);
+  CHECK(f.store->read().accounts.claiming(kOwner).first(10).empty());
   CHECK(f.account_of(kKey).verified_utc == f.time);
   CHECK(f.key(kKey).confirmed_utc == f.time);
   CHECK(f.audited("confirm 1 " + hex(pki::sha256(kKey).data(), 16)));
@@ -99,7 +99,7 @@ TEST_CASE("tokens expire after seven days and fit one purpose") {
   std::string forged = token;
   forged.back() = forged.back() == '0' ? '1' : '0';
   CHECK(f.confirm(forged) == 404);
-  CHECK(f.store->read().alarms(f.time + kTokenLifetime, 100).size() >= 2);
+  CHECK(f.store->read().alarms.until(f.time + kTokenLifetime).first(100).size() >= 2);
 
   SECTION("a moment before") {
     f.time += kTokenLifetime - 1;
@@ -109,7 +109,7 @@ TEST_CASE("tokens expire after seven days and fit one purpose") {
     f.time += kTokenLifetime;
     CHECK(f.line("command confirm token " + token)
               .starts_with("status error 404 this token expired"));
-    CHECK_FALSE(f.store->read().account_by_email(kOwner));
+    CHECK_FALSE(f.store->read().accounts.by_email(kOwner));
     CHECK(f.audited("refused-token"));
   }
 }
@@ -327,7 +327,7 @@ TEST_CASE("refused attempts are written down, but nobody fills the store with th
   CHECK(f.audit().size() == 100);
   f.time += kHour;
   CHECK(f.confirm(guess(1)) == 404);
-  const auto rows = f.store->read().audit(100, 10);
+  const auto rows = f.store->read().audit.all(100).first(10);
   REQUIRE(rows.size() == 1);
   CHECK(rows.front().second.detail.find("150 more were left out before") != std::string::npos);
   CHECK(rows.front().second.actor == "token");

@@ -21,32 +21,35 @@ std::string everything(const store::ReadView& view) {
   const store::Counts counts = view.counts();
   out << counts.accounts << ' ' << counts.keys << ' ' << counts.watches << ' ' << counts.endpoints
       << ' ' << counts.addresses << ' ' << counts.certificates << '\n';
-  for (const AccountRecord& account : view.accounts(0, 1000)) {
+  for (const AccountRecord& account : view.accounts.all(0).first(1000)) {
     out << "account " << account.id << ' ' << account.email << ' ' << account.claimed_email << '\n';
-    for (const auto& [key, record] : view.keys(account.id, {}, 1000)) out << hex(key) << '\n';
-    for (const auto& [name, watch] : view.watches(account.id, "", 1000)) {
+    for (const auto& [key, record] : view.keys.of(account.id, {}).first(1000))
+      out << hex(key) << '\n';
+    for (const auto& [name, watch] : view.watches.of(account.id, "").first(1000)) {
       out << name << ' ' << watch.endpoint << '\n';
     }
   }
   for (EndpointId id = 1; id < 100; ++id) {
-    for (const auto& [account, name] : view.watchers(id, 1000)) {
+    for (const auto& [account, name] : view.watches.on(id).first(1000)) {
       out << "watcher " << id << ' ' << account << ' ' << name << '\n';
     }
-    out << view.history(id).size();
+    out << view.history.of(id).size();
   }
-  for (AccountId id = 0; id < 100; ++id) out << view.incidents(id, 1000).size();
-  for (const DueEntry& due : view.due({}, std::numeric_limits<UtcTime>::max(), 1000)) {
+  for (AccountId id = 0; id < 100; ++id) out << view.incidents.of(id).first(1000).size();
+  for (const DueEntry& due :
+       view.endpoints.due({}, std::numeric_limits<UtcTime>::max()).first(1000)) {
     out << "due " << due.endpoint << '\n';
   }
-  for (const Alarm& alarm : view.alarms(std::numeric_limits<UtcTime>::max(), 1000)) {
+  for (const Alarm& alarm : view.alarms.until(std::numeric_limits<UtcTime>::max()).first(1000)) {
     out << "alarm " << static_cast<int>(alarm.kind) << ' ' << alarm.at_utc << ' '
         << quoted(alarm.about) << '\n';
   }
-  for (const DeliveryRecord& delivery : view.deliveries(0, 1000)) {
+  for (const DeliveryRecord& delivery : view.deliveries.all(0).first(1000)) {
     out << "delivery " << delivery.id << '\n';
   }
   for (const std::string email : {"owner@example.org", "other@example.org"}) {
-    out << view.claims(email, 100).size() << view.account_by_email(email).has_value() << '\n';
+    out << view.accounts.claiming(email).first(100).size()
+        << view.accounts.by_email(email).has_value() << '\n';
   }
   return out.str();
 }
@@ -113,7 +116,7 @@ TEST_CASE("verify stands for the mail") {
   CHECK(f.administrate("command verify account " + kOwner).starts_with("status error 409"));
   CHECK(f.administrate("command verify account 1") ==
         "status ok 200 verified; it is account 1 now\n");
-  CHECK(f.store->read().account_by_email(kOwner) == 1);
+  CHECK(f.store->read().accounts.by_email(kOwner) == 1);
   CHECK_FALSE(f.watch("a.example.org", kKey).resting);
   CHECK(f.administrate("command verify account 2") ==
         "status ok 200 verified; it is account 1 now\n");
@@ -122,7 +125,7 @@ TEST_CASE("verify stands for the mail") {
   CHECK(f.administrate("command verify account 3").starts_with("status ok 200 verified"));
   CHECK(f.watch("c.example.org", kThird).trial_until_utc == 0);
   CHECK(f.audited("verify 3 "));
-  const auto rows = f.store->read().audit(0, 1000);
+  const auto rows = f.store->read().audit.all(0).first(1000);
   CHECK(rows.back().second.actor == "uid 0");
 }
 
@@ -190,8 +193,8 @@ TEST_CASE("a deleted account leaves nothing behind") {
   REQUIRE(silent_from(f.key(kKey)).has_value());
   const AccountId id = f.key(kKey).account;
   const auto outcome = f.store->write([&](store::WriteView& view) {
-    view.put_incident({id, EventKind::expired, subject_of(7), 1}, {f.time, 0, {}, 0});
-    view.set_alarm({f.time, AlarmKind::tell, alarm_about(id)});
+    view.incidents.put({id, EventKind::expired, subject_of(7), 1}, {f.time, 0, {}, 0});
+    view.alarms.set({f.time, AlarmKind::tell, alarm_about(id)});
   });
   REQUIRE(outcome == store::CommitOutcome::committed);
   CHECK(everything(f.store->read()) != before);
@@ -209,10 +212,10 @@ TEST_CASE("dead letters are listed with their reason") {
   REQUIRE(f.claim(kOwner, kKey) == 200);
   CHECK(f.administrate("command deadletters") == "status ok 200 0 messages; no more follow\n");
   const auto outcome = f.store->write([&](store::WriteView& view) {
-    DeliveryRecord letter = view.deliveries(0, 1).front();
+    DeliveryRecord letter = view.deliveries.all(0).first(1).front();
     letter.dead = true;
     letter.last_error = "550 no such user";
-    view.put_delivery(letter);
+    view.deliveries.put(letter);
   });
   REQUIRE(outcome == store::CommitOutcome::committed);
   CHECK(f.administrate("command deadletters") ==
@@ -242,7 +245,8 @@ TEST_CASE("a client's reports are noted once a period, from reads and writes ali
   CHECK(f.key(kKey).reports == 3);
   const auto silence = [&] {
     std::vector<UtcTime> at;
-    for (const Alarm& alarm : f.store->read().alarms(std::numeric_limits<UtcTime>::max(), 100)) {
+    for (const Alarm& alarm :
+         f.store->read().alarms.until(std::numeric_limits<UtcTime>::max()).first(100)) {
       if (alarm.kind == AlarmKind::silence) at.push_back(alarm.at_utc);
     }
     return at;

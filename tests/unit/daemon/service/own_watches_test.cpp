@@ -15,7 +15,7 @@ TEST_CASE("own names are watched for the operator, and no longer when they are o
     }
     REQUIRE(f.store->write([](store::WriteView&) {}) == store::CommitOutcome::committed);
     std::vector<std::string> names;
-    for (const auto& [name, watch] : f.store->read().watches(kOperatorAccount, "", 10)) {
+    for (const auto& [name, watch] : f.store->read().watches.of(kOperatorAccount, "").first(10)) {
       names.push_back(name);
     }
     return names;
@@ -23,12 +23,13 @@ TEST_CASE("own names are watched for the operator, and no longer when they are o
   CHECK(watch_own_names(*f.parts, f.settings, {}) == nullptr);
   CHECK(settle({{"a.test", 10024, address}, {"a.test", 443, address}, {"::1", 443, address}}) ==
         std::vector<std::string>{"[::1]", "a.test", "a.test:10024"});
-  const auto id = f.store->read().endpoint_id("a.test", 10024, Starttls::none);
+  const auto id = f.store->read().endpoints.named("a.test", 10024, Starttls::none);
   REQUIRE(id);
-  CHECK(f.store->read().endpoint(*id)->next_scan_utc == f.time);
+  CHECK(f.store->read().endpoints.find(*id)->next_scan_utc == f.time);
   f.time += 100;
   CHECK(settle({{"a.test", 10024, address}}) == std::vector<std::string>{"a.test:10024"});
-  CHECK(f.store->read().endpoint(*id)->next_scan_utc == f.time);  // another certificate: look now
+  CHECK(f.store->read().endpoints.find(*id)->next_scan_utc ==
+        f.time);  // another certificate: look now
   CHECK(f.store->read().counts().endpoints == 1);
   CHECK(settle({}).empty());
   CHECK(f.store->read().counts().endpoints == 0);

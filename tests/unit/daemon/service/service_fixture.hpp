@@ -11,6 +11,7 @@
 #include "pki/digest.hpp"
 #include "protocol/line/parser.hpp"
 #include "protocol/line/render.hpp"
+#include "store/lmdb/open.hpp"
 #include "tests/unit/daemon/runtime/temporary_directory.hpp"
 
 namespace certline::service {
@@ -42,7 +43,7 @@ struct ServiceFixture {
   void reopen() {
     service.reset();
     store.reset();
-    auto opened = store::Store::open({dir.path + "/store", map_size_, false});
+    auto opened = store::lmdb::open({dir.path + "/store", map_size_, false});
     REQUIRE(opened.has_value());
     store = std::move(*opened);
     Entropy entropy{[this](std::uint8_t* out, std::size_t size) {
@@ -97,7 +98,7 @@ struct ServiceFixture {
                const Observation& seen) {
     const Random random = [] { return std::uint64_t{1} << 63; };
     const auto outcome = store->write([&](store::WriteView& view) {
-      const auto id = view.endpoint_id(host, port, starttls);
+      const auto id = view.endpoints.named(host, port, starttls);
       if (!id) return;
       apply_scan(view, *id, {host, port, starttls}, seen, {settings->config, time, random});
     });

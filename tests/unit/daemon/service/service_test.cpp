@@ -83,9 +83,9 @@ TEST_CASE("names added before a claim come along; doubles stay once") {
         0);
   CHECK(f.line("command domains apikey " + kOther) == f.line("command domains apikey " + kKey));
   CHECK(f.store->read().counts().accounts == 1);
-  CHECK(f.store->read().key(pki::sha256(kOther))->names == 1);
-  const auto id = f.store->read().endpoint_id("both.example.org", 443, Starttls::none);
-  CHECK(f.store->read().endpoint(*id)->watchers == 1);
+  CHECK(f.store->read().keys.find(pki::sha256(kOther))->names == 1);
+  const auto id = f.store->read().endpoints.named("both.example.org", 443, Starttls::none);
+  CHECK(f.store->read().endpoints.find(*id)->watchers == 1);
 }
 
 TEST_CASE("names per key are limited, and removing makes room") {
@@ -115,7 +115,7 @@ TEST_CASE("a full store refuses new names while everything else works") {
   const std::vector<std::uint8_t> ballast(4000, 0x30);
   for (int i = 0; f.store->used_fraction() < 0.9 && i < 1000; ++i) {
     f.store->write([&](store::WriteView& view) {
-      view.put_intermediate(pki::sha256(std::to_string(i)), ballast);
+      view.certificates.put_intermediate(pki::sha256(std::to_string(i)), ballast);
     });
   }
   CHECK(f.code(add("one-more.example.org", kKey)) == 507);
@@ -159,7 +159,7 @@ TEST_CASE("a scan adds no rows where only removals still find room") {
   for (int i = 0; room && i < 1000; ++i) {
     f.store->write([&](store::WriteView& view) {
       room = view.free_bytes() > 100 * 1024;
-      if (room) view.put_intermediate(pki::sha256(std::to_string(i)), ballast);
+      if (room) view.certificates.put_intermediate(pki::sha256(std::to_string(i)), ballast);
     });
   }
   const auto before = f.store->read().counts();
@@ -272,12 +272,12 @@ TEST_CASE("wait is satisfied by a scan of this second or later with none due") {
 TEST_CASE("starttls follows the port, and naming another moves the watch") {
   ServiceFixture f;
   REQUIRE(f.code(add("mail.example.org:25", kKey)) == 200);
-  CHECK(f.store->read().endpoint_id("mail.example.org", 25, Starttls::smtp).has_value());
+  CHECK(f.store->read().endpoints.named("mail.example.org", 25, Starttls::smtp).has_value());
   REQUIRE(f.code(add("mail.example.org:25", kKey, " starttls none")) == 200);
-  CHECK_FALSE(f.store->read().endpoint_id("mail.example.org", 25, Starttls::smtp).has_value());
-  CHECK(f.store->read().endpoint_id("mail.example.org", 25, Starttls::none).has_value());
+  CHECK_FALSE(f.store->read().endpoints.named("mail.example.org", 25, Starttls::smtp).has_value());
+  CHECK(f.store->read().endpoints.named("mail.example.org", 25, Starttls::none).has_value());
   REQUIRE(f.code(add("mail.example.org:25", kKey)) == 200);
-  CHECK(f.store->read().endpoint_id("mail.example.org", 25, Starttls::none).has_value());
+  CHECK(f.store->read().endpoints.named("mail.example.org", 25, Starttls::none).has_value());
 }
 
 TEST_CASE("status counts what is there") {

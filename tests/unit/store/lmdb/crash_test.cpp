@@ -8,12 +8,13 @@
 #include <array>
 #include <catch2/catch.hpp>
 
-#include "samples.hpp"
-#include "store/environment.hpp"
+#include "store/lmdb/environment.hpp"
+#include "tests/unit/store/samples.hpp"
 
 using namespace certline;
 using namespace certline::store;
 using namespace certline::store::test;
+using namespace certline::store::lmdb;
 
 namespace {
 
@@ -51,8 +52,8 @@ class StormJob : public WriteJob {
  public:
   StormJob(std::uint32_t n, const Pipe& pipe) : n_(n), pipe_(pipe) {}
   void apply(WriteView& view) override {
-    view.put_key(hash(n_), plain_key(1, n_));
-    view.put_endpoint(sample_endpoint(n_));
+    view.keys.put(hash(n_), plain_key(1, n_));
+    view.endpoints.put(sample_endpoint(n_));
   }
   void done(CommitOutcome outcome) override {
     if (outcome == CommitOutcome::committed) pipe_.put(n_);
@@ -64,7 +65,7 @@ class StormJob : public WriteJob {
 };
 
 [[noreturn]] void storm(const std::string& path, std::uint32_t first, const Pipe& pipe) {
-  const auto store = Store::open(settings(path));
+  const auto store = lmdb::open(settings(path));
   if (!store) ::_exit(2);
   for (std::uint32_t n = first;; ++n) {
     (*store)->submit(std::make_unique<StormJob>(n, pipe));
@@ -100,27 +101,27 @@ TEST_CASE("kill -9 during a storm, ten times: every acknowledged write is there"
     }
     kill_and_reap(child);
     while (const auto n = pipe.get()) acknowledged.push_back(*n);
-    const auto store = Store::open(settings(scratch / "s")).value();
+    const auto store = lmdb::open(settings(scratch / "s")).value();
     const auto view = store->read();
     for (const std::uint32_t n : acknowledged) {
-      REQUIRE(view.key(hash(n)));
-      REQUIRE(view.endpoint(n));
+      REQUIRE(view.keys.find(hash(n)));
+      REQUIRE(view.endpoints.find(n));
     }
     CHECK(view.counts().keys == view.counts().endpoints);
-    CHECK(view.due_count(1'800'000'000) == view.counts().endpoints);
+    CHECK(view.endpoints.due_count(1'800'000'000) == view.counts().endpoints);
   }
   CHECK(acknowledged.size() >= 1000);
 }
 
 TEST_CASE("a reader that was killed doesn't pin pages for ever") {
   const Scratch scratch;
-  Store::open(settings(scratch / "s")).value();
+  lmdb::open(settings(scratch / "s")).value();
   auto reading = settings(scratch / "s");
   reading.read_only = true;
   const auto hold = [&](Pipe& pipe) {
     const pid_t child = ::fork();
     if (child == 0) {
-      const auto store = Store::open(reading);
+      const auto store = lmdb::open(reading);
       if (!store) ::_exit(2);
       const auto view = (*store)->read();
       pipe.put(1);
@@ -135,7 +136,7 @@ TEST_CASE("a reader that was killed doesn't pin pages for ever") {
   const pid_t victim = hold(second);
   kill_and_reap(victim);
   {
-    const auto store = Store::open(settings(scratch / "s")).value();
+    const auto store = lmdb::open(settings(scratch / "s")).value();
     const auto environment =
         Environment::open(scratch / "s", 0, Environment::Mode::read_only).value();
     std::string readers;

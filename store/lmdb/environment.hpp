@@ -13,20 +13,14 @@
 #include <string>
 
 #include "protocol/error.hpp"
-#include "store/store.hpp"
+#include "store/codec.hpp"
+#include "store/errors.hpp"
 #include "store/tables.hpp"
 
-namespace certline::store {
-
-struct MapFull : StoreFailure {
-  using StoreFailure::StoreFailure;
-};
-struct EnvironmentPanic : StoreFailure {
-  using StoreFailure::StoreFailure;
-};
+namespace certline::store::lmdb {
 
 // Throws the exception that belongs to an LMDB return code other than MDB_SUCCESS.
-void check(int code, const char* what);
+void must_succeed(int code, const char* what);
 
 class Environment {
  public:
@@ -82,12 +76,12 @@ class Environment {
 };
 
 // A transaction that is aborted unless it was committed.
-class Transaction {
+class RawTransaction {
  public:
-  Transaction(const Environment& environment, bool writes);
-  ~Transaction();
-  Transaction(const Transaction&) = delete;
-  Transaction& operator=(const Transaction&) = delete;
+  RawTransaction(const Environment& environment, bool writes);
+  ~RawTransaction();
+  RawTransaction(const RawTransaction&) = delete;
+  RawTransaction& operator=(const RawTransaction&) = delete;
   MDB_txn* raw() const { return txn_; }
   int commit();  // LMDB's code; the transaction is gone either way and must not be aborted
 
@@ -125,4 +119,4 @@ inline ByteView to_bytes(const MDB_val& value) {
 Result<void> make_directory(const std::string& path);  // mode 700, with parents; no error if there
 Result<void> sync_directory(const std::string& path);
 
-}  // namespace certline::store
+}  // namespace certline::store::lmdb

@@ -1,6 +1,6 @@
 // Opening an environment: files, reader slots, format version, tables. Everything that could leave
 // a half-made store is inside one transaction; a store of a newer format is left exactly as it is.
-#include "store/environment.hpp"
+#include "store/lmdb/environment.hpp"
 
 #include <fcntl.h>
 #include <sys/random.h>
@@ -14,9 +14,9 @@
 #include <map>
 #include <mutex>
 
-#include "store/page_check.hpp"
+#include "store/lmdb/page_check.hpp"
 
-namespace certline::store {
+namespace certline::store::lmdb {
 namespace {
 
 constexpr unsigned kReaderSlots = 1024;
@@ -81,11 +81,11 @@ Sha256 random_secret() {
 
 }  // namespace
 
-void check(int code, const char* what) {
+void must_succeed(int code, const char* what) {
   if (code == MDB_SUCCESS) return;
   const std::string text = std::string(what) + ": " + mdb_strerror(code);
-  if (code == MDB_MAP_FULL || code == MDB_TXN_FULL) throw MapFull(text);
-  if (code == MDB_PANIC) throw EnvironmentPanic(text);
+  if (code == MDB_MAP_FULL || code == MDB_TXN_FULL) throw StoreFull(text);
+  if (code == MDB_PANIC) throw StorePanic(text);
   throw StoreFailure(text);
 }
 
@@ -116,17 +116,17 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
                                                            std::uint64_t map_size, Mode mode) {
   std::unique_ptr<Environment> opened(new Environment);
   try {
-    check(mdb_env_create(&opened->env_), "create environment");
+    must_succeed(mdb_env_create(&opened->env_), "create environment");
     MDB_env* env = opened->env_;
-    check(mdb_env_set_maxdbs(env, kTableSlots), "set number of tables");
-    check(mdb_env_set_maxreaders(env, kReaderSlots), "set number of readers");
-    if (map_size != 0) check(mdb_env_set_mapsize(env, map_size), "set map size");
+    must_succeed(mdb_env_set_maxdbs(env, kTableSlots), "set number of tables");
+    must_succeed(mdb_env_set_maxreaders(env, kReaderSlots), "set number of readers");
+    if (map_size != 0) must_succeed(mdb_env_set_mapsize(env, map_size), "set map size");
     const std::string data_file = path + "/" + kDataFile;
     if (mode == Mode::read_write && !std::filesystem::exists(data_file)) {
       make_data_file(path, map_size);
     }
     check_meta_pages(data_file);
-    check(mdb_env_open(env, path.c_str(), open_flags(mode), kFileMode), "open");
+    must_succeed(mdb_env_open(env, path.c_str(), open_flags(mode), kFileMode), "open");
     if (mode != Mode::parked) opened->clear_stale_readers();
     opened->unsound_ = check_pages(data_file, *opened);
     opened->open_tables(mode == Mode::read_write);
@@ -136,7 +136,7 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
     return opened;
   } catch (const NewerFormat& newer) {
     return Error{ErrorKind::refused, "store " + path + ": " + newer.what()};
-  } catch (const MapFull&) {
+  } catch (const StoreFull&) {
     return Error{ErrorKind::store_full,
                  "store " + path + " has no room for this format: raise store.map_size"};
   } catch (const std::runtime_error& failure) {
@@ -152,11 +152,11 @@ void Environment::make_data_file(const std::string& path, std::uint64_t map_size
   fs::create_directory(unfinished);
   {
     Environment fresh;
-    check(mdb_env_create(&fresh.env_), "create environment");
-    check(mdb_env_set_maxdbs(fresh.env_, kTableSlots), "set number of tables");
-    if (map_size != 0) check(mdb_env_set_mapsize(fresh.env_, map_size), "set map size");
-    check(mdb_env_open(fresh.env_, unfinished.c_str(), MDB_NOLOCK | MDB_NOTLS, kFileMode),
-          "create data.mdb");
+    must_succeed(mdb_env_create(&fresh.env_), "create environment");
+    must_succeed(mdb_env_set_maxdbs(fresh.env_, kTableSlots), "set number of tables");
+    if (map_size != 0) must_succeed(mdb_env_set_mapsize(fresh.env_, map_size), "set map size");
+    must_succeed(mdb_env_open(fresh.env_, unfinished.c_str(), MDB_NOLOCK | MDB_NOTLS, kFileMode),
+                 "create data.mdb");
     fresh.open_tables(true);
   }
   fs::rename(unfinished / kDataFile, fs::path(path) / kDataFile);
@@ -168,21 +168,22 @@ Environment::~Environment() {
 }
 
 void Environment::open_tables(bool create) {
-  Transaction txn(*this, create);
+  RawTransaction txn(*this, create);
   // First the format alone: what a newer program laid out is not for this one to touch.
   const unsigned flags = create ? MDB_CREATE : 0;
-  check(mdb_dbi_open(txn.raw(), table_name(Table::meta), flags, &tables_[0]), "open table meta");
+  must_succeed(mdb_dbi_open(txn.raw(), table_name(Table::meta), flags, &tables_[0]),
+               "open table meta");
   const std::uint32_t format = check_format(txn.raw(), create);
   const bool fresh = format == 0, old = !fresh && format < kFirstWithNotices;
   for (std::size_t i = 1; i < kTableCount; ++i) {
     const bool missing = fresh || (old && i >= kTablesBefore3);
     if (missing && !create) continue;
-    check(mdb_dbi_open(txn.raw(), table_name(static_cast<Table>(i)), missing ? MDB_CREATE : 0,
-                       &tables_[i]),
-          table_name(static_cast<Table>(i)));
+    must_succeed(mdb_dbi_open(txn.raw(), table_name(static_cast<Table>(i)),
+                              missing ? MDB_CREATE : 0, &tables_[i]),
+                 table_name(static_cast<Table>(i)));
   }
   if (create && !fresh && format < kFormatVersion) upgrade(txn.raw());
-  check(txn.commit(), "open tables");
+  must_succeed(txn.commit(), "open tables");
 }
 
 // What older formats don't have. Their rows are read as they are.
@@ -197,39 +198,39 @@ void Environment::index_keys(MDB_txn* txn) const {
     if (!is_sound({keys.value(), keys.key()})) continue;
     KeyRecord record;
     decode({keys.value(), keys.key()}, record);
-    const Key key = account_keys_key(record.account, parse_tag_key(keys.key()));
+    const RowKey key = account_keys_key(record.account, parse_tag_key(keys.key()));
     std::string bytes = bind({}, key.view());
     MDB_val where = to_value(key.view());
     MDB_val what{bytes.size(), bytes.data()};
-    check(mdb_put(txn, table(Table::account_keys), &where, &what, 0), "index keys");
+    must_succeed(mdb_put(txn, table(Table::account_keys), &where, &what, 0), "index keys");
   }
 }
 
 MetaRecord Environment::read_meta(MDB_txn* txn) const {
-  const Key key = meta_key();
+  const RowKey key = meta_key();
   MDB_val where = to_value(key.view());
   MDB_val value{};
-  check(mdb_get(txn, table(Table::meta), &where, &value), "read format record");
+  must_succeed(mdb_get(txn, table(Table::meta), &where, &value), "read format record");
   MetaRecord meta;
   decode({to_bytes(value), key.view()}, meta);
   return meta;
 }
 
 std::uint32_t Environment::check_format(MDB_txn* txn, bool create) const {
-  const Key key = meta_key();
+  const RowKey key = meta_key();
   MDB_val wanted = to_value(key.view());
   MDB_val value{};
   const int code = mdb_get(txn, table(Table::meta), &wanted, &value);
   if (code == MDB_NOTFOUND && create) {
     MDB_dbi main_table = 0;
     MDB_stat about{};
-    check(mdb_dbi_open(txn, nullptr, 0, &main_table), "open main table");
-    check(mdb_stat(txn, main_table, &about), "look at main table");
+    must_succeed(mdb_dbi_open(txn, nullptr, 0, &main_table), "open main table");
+    must_succeed(mdb_stat(txn, main_table, &about), "look at main table");
     if (about.ms_entries > 1) throw CorruptValue("there are tables, but the format record is lost");
     write_meta(txn, {});
     return 0;
   }
-  check(code, "read format record");
+  must_succeed(code, "read format record");
   const MetaRecord meta = read_meta(txn);
   if (meta.format > kFormatVersion)
     throw NewerFormat("written in format " + std::to_string(meta.format) +
@@ -243,11 +244,11 @@ std::uint32_t Environment::check_format(MDB_txn* txn, bool create) const {
 void Environment::write_meta(MDB_txn* txn, MetaRecord meta) const {
   meta.format = kFormatVersion;
   if (!meta.secret) meta.secret = random_secret();
-  const Key key = meta_key();
+  const RowKey key = meta_key();
   std::string bytes = bind(encode(meta), key.view());
   MDB_val where = to_value(key.view());
   MDB_val what{bytes.size(), bytes.data()};
-  check(mdb_put(txn, table(Table::meta), &where, &what, 0), "write format record");
+  must_succeed(mdb_put(txn, table(Table::meta), &where, &what, 0), "write format record");
 }
 
 std::uint64_t Environment::map_size() const {
@@ -266,9 +267,9 @@ double Environment::measure_used_fraction() const {
   constexpr MDB_dbi kFreeList = 0;  // LMDB's own table: each value begins with a count of pages
   MDB_envinfo info{};
   MDB_stat about{};
-  Transaction txn(*this, false);
-  check(mdb_env_info(env_, &info), "environment info");
-  check(mdb_env_stat(env_, &about), "environment statistics");
+  RawTransaction txn(*this, false);
+  must_succeed(mdb_env_info(env_, &info), "environment info");
+  must_succeed(mdb_env_stat(env_, &about), "environment statistics");
   std::uint64_t free_pages = 0;
   Cursor cursor(txn.raw(), kFreeList);
   bool more = cursor.first();
@@ -285,24 +286,24 @@ double Environment::measure_used_fraction() const {
 
 void Environment::clear_stale_readers() const {
   int cleared = 0;
-  check(mdb_reader_check(env_, &cleared), "check readers");
+  must_succeed(mdb_reader_check(env_, &cleared), "check readers");
 }
 
-Transaction::Transaction(const Environment& environment, bool writes) {
-  check(mdb_txn_begin(environment.raw(), nullptr, writes ? 0 : MDB_RDONLY, &txn_),
-        "begin transaction");
+RawTransaction::RawTransaction(const Environment& environment, bool writes) {
+  must_succeed(mdb_txn_begin(environment.raw(), nullptr, writes ? 0 : MDB_RDONLY, &txn_),
+               "begin transaction");
 }
 
-Transaction::~Transaction() {
+RawTransaction::~RawTransaction() {
   if (txn_) mdb_txn_abort(txn_);
 }
 
-int Transaction::commit() {
+int RawTransaction::commit() {
   return mdb_txn_commit(std::exchange(txn_, nullptr));
 }
 
 Cursor::Cursor(MDB_txn* txn, MDB_dbi table) {
-  check(mdb_cursor_open(txn, table, &cursor_), "open cursor");
+  must_succeed(mdb_cursor_open(txn, table, &cursor_), "open cursor");
 }
 
 Cursor::~Cursor() {
@@ -312,7 +313,7 @@ Cursor::~Cursor() {
 bool Cursor::move(MDB_cursor_op op) {
   const int code = mdb_cursor_get(cursor_, &key_, &value_, op);
   if (code == MDB_NOTFOUND) return false;
-  check(code, "read");
+  must_succeed(code, "read");
   return true;
 }
 
@@ -356,4 +357,4 @@ Result<void> sync_directory(const std::string& path) {
   return {};
 }
 
-}  // namespace certline::store
+}  // namespace certline::store::lmdb

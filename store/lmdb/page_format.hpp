@@ -4,13 +4,11 @@
 
 #include <cstdint>
 #include <cstring>
-#include <span>
 
-#include "store/store.hpp"
+#include "store/codec.hpp"
+#include "store/errors.hpp"
 
-namespace certline::store::pages {
-
-using Bytes = std::span<const std::uint8_t>;
+namespace certline::store::lmdb::pages {
 
 inline constexpr std::uint32_t kMagic = 0xBEEFC0DE, kVersion = 1;
 inline constexpr std::uint64_t kNoPage = ~0ull, kMetaPages = 2;
@@ -22,7 +20,7 @@ enum NodeKind : std::uint16_t { kPlain = 0, kBig = 1, kTable = 2 };
 inline constexpr std::uint16_t kIntegerKeys = 8;  // the free list's tree
 
 template <class T>
-T number_at(Bytes bytes, std::size_t offset) {
+T number_at(ByteView bytes, std::size_t offset) {
   if (bytes.size() < sizeof(T) || offset > bytes.size() - sizeof(T))
     throw CorruptValue("a number outside its page");
   T value;
@@ -37,7 +35,7 @@ struct Tree {
   std::uint16_t flags, depth;
   std::uint64_t branches, leaves, overflows, entries, root;
 
-  static Tree at(Bytes bytes, std::size_t offset) {
+  static Tree at(ByteView bytes, std::size_t offset) {
     const auto whole = [&](std::size_t field) {
       return number_at<std::uint64_t>(bytes, offset + field);
     };
@@ -60,7 +58,7 @@ struct Meta {
   Tree free, main;
   std::uint64_t last_page, transaction;
 
-  static Meta at(Bytes body) {
+  static Meta at(ByteView body) {
     return {number_at<std::uint32_t>(body, 0),
             number_at<std::uint32_t>(body, 4),
             Tree::at(body, kFree),
@@ -75,10 +73,10 @@ struct Node {
   std::uint64_t child;      // of a branch: the page below
   std::uint64_t data_size;  // of a leaf
   std::uint16_t kind;
-  Bytes key;
+  ByteView key;
   std::size_t data;  // offset of the data in the page
 
-  static Node at(Bytes page, std::size_t offset) {
+  static Node at(ByteView page, std::size_t offset) {
     const std::uint64_t low = number_at<std::uint16_t>(page, offset);
     const std::uint64_t middle = number_at<std::uint16_t>(page, offset + 2);
     const auto flags = number_at<std::uint16_t>(page, offset + 4);
@@ -89,4 +87,4 @@ struct Node {
   }
 };
 
-}  // namespace certline::store::pages
+}  // namespace certline::store::lmdb::pages

@@ -15,9 +15,9 @@
 #include <bitset>
 #include <string>
 
-#include "store/environment.hpp"
+#include "store/lmdb/environment.hpp"
 
-namespace certline::store {
+namespace certline::store::lmdb {
 
 // The two pages that describe the newest snapshots, before LMDB reads them. A file that is absent
 // or empty is a store still to be made.
@@ -25,4 +25,4 @@ void check_meta_pages(const std::string& data_file);
 
 std::bitset<kTableCount> check_pages(const std::string& data_file, const Environment& environment);
 
-}  // namespace certline::store
+}  // namespace certline::store::lmdb

@@ -5,12 +5,13 @@
 #include <iterator>
 #include <map>
 
-#include "samples.hpp"
-#include "store/environment.hpp"
+#include "store/lmdb/environment.hpp"
+#include "tests/unit/store/samples.hpp"
 
 using namespace certline;
 using namespace certline::store;
 using namespace certline::store::test;
+using namespace certline::store::lmdb;
 
 namespace {
 
@@ -22,29 +23,30 @@ AccountId owner_of(std::uint32_t key) {
 }
 
 void populate(const std::string& path, std::uint64_t room = kRoom, std::uint32_t keys = kKeys) {
-  const auto store = Store::open(settings(path, room)).value();
+  const auto store = lmdb::open(settings(path, room)).value();
   REQUIRE(store->write([&](WriteView& view) {
     for (AccountId id = 1; id <= 3; ++id)
-      view.put_account(
-          plain_account(view.new_account_id(), "a" + std::to_string(id) + "@example.org"));
-    for (std::uint32_t n = 1; n <= keys; ++n) view.put_key(hash(n), plain_key(owner_of(n), n));
-    EndpointRecord endpoint = sample_endpoint(view.new_endpoint_id());
+      view.accounts.put(
+          plain_account(view.accounts.new_id(), "a" + std::to_string(id) + "@example.org"));
+    for (std::uint32_t n = 1; n <= keys; ++n) view.keys.put(hash(n), plain_key(owner_of(n), n));
+    EndpointRecord endpoint = sample_endpoint(view.endpoints.new_id());
     endpoint.resting = 0;
-    view.put_endpoint(endpoint);
-    view.put_watch(1, "h1.example.org:5432", sample_watch(endpoint.id));
-    view.put_address(endpoint.id, sample_address(1), {{hash(101), der(1)}, {hash(99), der(2)}}, 5);
+    view.endpoints.put(endpoint);
+    view.watches.put(1, "h1.example.org:5432", sample_watch(endpoint.id));
+    view.addresses.put(endpoint.id, sample_address(1), {{hash(101), der(1)}, {hash(99), der(2)}},
+                       5);
   }) == CommitOutcome::committed);
 }
 
-void put(const Environment& environment, const Transaction& txn, Table table, ByteView key,
+void put(const Environment& environment, const RawTransaction& txn, Table table, ByteView key,
          const std::string& bytes) {
   MDB_val where = to_value(key);
   MDB_val what{bytes.size(), const_cast<char*>(bytes.data())};
-  check(mdb_put(txn.raw(), environment.table(table), &where, &what, 0), "put");
+  must_succeed(mdb_put(txn.raw(), environment.table(table), &where, &what, 0), "put");
 }
 
 // Format 1: checksums without the keys, index rows without a value.
-void unbind_all(const Environment& environment, const Transaction& txn) {
+void unbind_all(const Environment& environment, const RawTransaction& txn) {
   for (std::size_t i = 0; i < kTablesBefore3; ++i) {
     const auto table = static_cast<Table>(i);
     std::map<std::string, std::string> rows;
@@ -62,13 +64,13 @@ void unbind_all(const Environment& environment, const Transaction& txn) {
 
 void fill(const Environment& environment) {
   for (std::uint32_t n = 1000;; ++n) {
-    Transaction txn(environment, true);
-    const Key key = hash_key(hash(n));
+    RawTransaction txn(environment, true);
+    const RowKey key = hash_key(hash(n));
     try {
       put(environment, txn, Table::intermediates, key.view(),
           bind(encode(IntermediateRecord{der(n, 900)}), key.view()));
-      check(txn.commit(), "commit");
-    } catch (const MapFull&) {
+      must_succeed(txn.commit(), "commit");
+    } catch (const StoreFull&) {
       return;
     }
   }
@@ -76,15 +78,15 @@ void fill(const Environment& environment) {
 
 void make_older(const std::string& path, std::uint32_t format, bool full = false) {
   const auto environment = Environment::open(path, 0, Environment::Mode::read_write).value();
-  Transaction txn(*environment, true);
+  RawTransaction txn(*environment, true);
   MetaRecord meta = environment->read_meta(txn.raw());
   meta.format = format;
   meta.secret.reset();
   put(*environment, txn, Table::meta, meta_key().view(), bind(encode(meta), meta_key().view()));
   if (format == 1) unbind_all(*environment, txn);
   for (std::size_t i = kTablesBefore3; i < kTableCount; ++i)
-    check(mdb_drop(txn.raw(), environment->table(static_cast<Table>(i)), 1), "drop");
-  check(txn.commit(), "commit");
+    must_succeed(mdb_drop(txn.raw(), environment->table(static_cast<Table>(i)), 1), "drop");
+  must_succeed(txn.commit(), "commit");
   if (full) fill(*environment);
 }
 
@@ -93,29 +95,29 @@ std::string file_bytes(const std::string& path) {
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
-StoreSettings reading(const std::string& path) {
-  StoreSettings out = settings(path);
+lmdb::StoreSettings reading(const std::string& path) {
+  lmdb::StoreSettings out = settings(path);
   out.read_only = true;
   return out;
 }
 
 void check_old_rows(const ReadView& view, std::size_t wanted = kKeys) {
-  CHECK(view.account_by_email("a2@example.org") == 2);
-  CHECK(same(view.account(2).value(), plain_account(2, "a2@example.org")));
-  CHECK(view.key(hash(7))->names == 7);
-  CHECK(view.key(hash(7))->state == KeyState::active);
-  CHECK(same(view.watch(1, "h1.example.org:5432").value(), sample_watch(1)));
-  CHECK(view.due({}, 1'800'000'000, 9).size() == 1);
-  CHECK(view.addresses(1).size() == 1);
-  CHECK(view.certificate(hash(99))->references == 1);
+  CHECK(view.accounts.by_email("a2@example.org") == 2);
+  CHECK(same(view.accounts.find(2).value(), plain_account(2, "a2@example.org")));
+  CHECK(view.keys.find(hash(7))->names == 7);
+  CHECK(view.keys.find(hash(7))->state == KeyState::active);
+  CHECK(same(view.watches.find(1, "h1.example.org:5432").value(), sample_watch(1)));
+  CHECK(view.endpoints.due({}, 1'800'000'000).first(9).size() == 1);
+  CHECK(view.addresses.of(1).size() == 1);
+  CHECK(view.certificates.find(hash(99))->references == 1);
   std::size_t keys = 0;
   for (AccountId id = 1; id <= 3; ++id) {
-    const auto first = view.keys(id, {}, 5);
-    const auto rest = view.keys(id, first.back().first, 10'000);
+    const auto first = view.keys.of(id, {}).first(5);
+    const auto rest = view.keys.of(id, first.back().first).first(10'000);
     for (const auto& page : {first, rest})
       for (const auto& [tag, record] : page) {
         CHECK(record.account == id);
-        CHECK(tag_of(record.digest) == tag);
+        CHECK(half_of(record.digest) == tag);
         ++keys;
       }
   }
@@ -123,20 +125,20 @@ void check_old_rows(const ReadView& view, std::size_t wanted = kKeys) {
 }
 
 void check_nothing_new(const ReadView& view) {
-  CHECK(view.audit(0, 9).empty());
-  CHECK(view.alarms(2'000'000'000, 9).empty());
-  CHECK(view.deliveries(0, 9).empty());
-  CHECK(view.incidents(1, 9).empty());
-  CHECK(view.claims("a1@example.org", 9).empty());
-  CHECK(view.tokens({}, 9).empty());
-  CHECK_FALSE(view.token(hash(1)));
-  CHECK(view.alert_state(1) == AlertState{});
-  CHECK(view.new_accounts(1, {}) == 0);
+  CHECK(view.audit.all(0).first(9).empty());
+  CHECK(view.alarms.until(2'000'000'000).first(9).empty());
+  CHECK(view.deliveries.all(0).first(9).empty());
+  CHECK(view.incidents.of(1).first(9).empty());
+  CHECK(view.accounts.claiming("a1@example.org").first(9).empty());
+  CHECK(view.tokens.all({}).first(9).empty());
+  CHECK_FALSE(view.tokens.find(hash(1)));
+  CHECK(view.incidents.alerts(1) == AlertState{});
+  CHECK(view.accounts.opened(1, {}) == 0);
 }
 
 std::uint32_t format_of(const std::string& path) {
   const auto environment = Environment::open(path, 0, Environment::Mode::read_only).value();
-  return environment->read_meta(Transaction(*environment, false).raw()).format;
+  return environment->read_meta(RawTransaction(*environment, false).raw()).format;
 }
 
 }  // namespace
@@ -148,7 +150,7 @@ TEST_CASE("a store of an older format is read as it is, and stays so") {
   make_older(scratch / "s", format);
   const std::string before = file_bytes(scratch / "s/data.mdb");
   {
-    const auto store = Store::open(reading(scratch / "s")).value();
+    const auto store = lmdb::open(reading(scratch / "s")).value();
     check_old_rows(store->read());
     check_nothing_new(store->read());
     CHECK_THROWS_AS(store->read().secret(), StoreFailure);
@@ -164,25 +166,25 @@ TEST_CASE("a store of an older format becomes one of this when it is opened for 
   make_older(scratch / "s", format);
   Sha256 secret{};
   {
-    const auto store = Store::open(settings(scratch / "s")).value();
+    const auto store = lmdb::open(settings(scratch / "s")).value();
     check_old_rows(store->read());
     check_nothing_new(store->read());
     secret = store->read().secret();
     CHECK(secret != Sha256{});
     REQUIRE(store->write([](WriteView& view) {
-      CHECK(view.new_account_id() == 4);
-      CHECK(view.new_delivery_id() == 1);
-      view.put_key(hash(6), plain_key(2));
-      view.append_audit(sample_audit());
-      view.put_endpoint(sample_endpoint(1));
+      CHECK(view.accounts.new_id() == 4);
+      CHECK(view.deliveries.new_id() == 1);
+      view.keys.put(hash(6), plain_key(2));
+      view.audit.append(sample_audit());
+      view.endpoints.put(sample_endpoint(1));
     }) == CommitOutcome::committed);
   }
   CHECK(format_of(scratch / "s") == kFormatVersion);
-  const auto store = Store::open(settings(scratch / "s")).value();
+  const auto store = lmdb::open(settings(scratch / "s")).value();
   CHECK(store->read().secret() == secret);
-  CHECK(store->read().audit(0, 9).size() == 1);
-  CHECK(store->read().keys(1, {}, 100).size() == 12);
-  CHECK(store->read().keys(2, {}, 100).size() == 15);
+  CHECK(store->read().audit.all(0).first(9).size() == 1);
+  CHECK(store->read().keys.of(1, {}).first(100).size() == 12);
+  CHECK(store->read().keys.of(2, {}).first(100).size() == 15);
   check_old_rows(store->read());
 }
 
@@ -191,23 +193,23 @@ TEST_CASE("a backup of an older format restores as if it had been upgraded first
   const Scratch scratch;
   populate(scratch / "old");
   make_older(scratch / "old", format);
-  REQUIRE(Store::backup(settings(scratch / "old"), scratch / "b").has_value());
+  REQUIRE(lmdb::backup(settings(scratch / "old"), scratch / "b").has_value());
   CHECK(format_of(scratch / "b") == format);
-  const auto store = Store::open(settings(scratch / "s")).value();
+  const auto store = lmdb::open(settings(scratch / "s")).value();
   REQUIRE(store->write([](WriteView& view) {
-    view.put_key(hash(99), plain_key(1));
-    view.append_audit(sample_audit());
-    view.set_alarm({1, AlarmKind::tell, alarm_about(1)});
-    view.put_alert_state(1, sample_alert_state());
+    view.keys.put(hash(99), plain_key(1));
+    view.audit.append(sample_audit());
+    view.alarms.set({1, AlarmKind::tell, alarm_about(1)});
+    view.incidents.put_alerts(1, sample_alert_state());
   }) == CommitOutcome::committed);
   const Sha256 secret = store->read().secret();
-  REQUIRE(Store::restore(settings(scratch / "s"), scratch / "b").has_value());
+  REQUIRE(lmdb::restore(settings(scratch / "s"), scratch / "b").has_value());
   check_old_rows(store->read());
   check_nothing_new(store->read());
   CHECK(store->read().secret() == secret);
-  REQUIRE(store->write([](WriteView& view) { view.append_audit(sample_audit()); }) ==
+  REQUIRE(store->write([](WriteView& view) { view.audit.append(sample_audit()); }) ==
           CommitOutcome::committed);
-  CHECK(store->read().audit(0, 9).at(0).first == 2);
+  CHECK(store->read().audit.all(0).first(9).at(0).first == 2);
 }
 
 TEST_CASE("an upgrade that finds no room changes nothing") {
@@ -215,12 +217,12 @@ TEST_CASE("an upgrade that finds no room changes nothing") {
   constexpr std::uint64_t kTight = 1 << 20;
   populate(scratch / "s", kTight, 2000);
   make_older(scratch / "s", 2, true);
-  const auto tight = Store::open(settings(scratch / "s", kTight));
+  const auto tight = lmdb::open(settings(scratch / "s", kTight));
   REQUIRE_FALSE(tight.has_value());
   CHECK(tight.error().kind == ErrorKind::store_full);
   CHECK(tight.error().detail.find("store.map_size") != std::string::npos);
   CHECK(format_of(scratch / "s") == 2);
-  check_old_rows(Store::open(settings(scratch / "s")).value()->read(), 2000);
+  check_old_rows(lmdb::open(settings(scratch / "s")).value()->read(), 2000);
 }
 
 TEST_CASE("a damaged key doesn't keep a store from being upgraded") {
@@ -229,15 +231,15 @@ TEST_CASE("a damaged key doesn't keep a store from being upgraded") {
   {
     const auto environment =
         Environment::open(scratch / "s", 0, Environment::Mode::read_write).value();
-    Transaction txn(*environment, true);
+    RawTransaction txn(*environment, true);
     put(*environment, txn, Table::keys, api_key_key(hash(7)).view(), encode(sample_key(1)) + "x");
-    check(txn.commit(), "commit");
+    must_succeed(txn.commit(), "commit");
   }
   make_older(scratch / "s", 2);
-  const auto store = Store::open(settings(scratch / "s")).value();
-  CHECK_THROWS_AS(store->read().key(hash(7)), CorruptValue);
-  CHECK_THROWS_AS(store->read().keys(1, {}, 99), CorruptValue);
-  CHECK(store->read().key(hash(8))->names == 8);
+  const auto store = lmdb::open(settings(scratch / "s")).value();
+  CHECK_THROWS_AS(store->read().keys.find(hash(7)), CorruptValue);
+  CHECK_THROWS_AS(store->read().keys.of(1, {}).first(99), CorruptValue);
+  CHECK(store->read().keys.find(hash(8))->names == 8);
 }
 
 TEST_CASE("a store of this format whose secret is gone is refused") {
@@ -246,13 +248,13 @@ TEST_CASE("a store of this format whose secret is gone is refused") {
   {
     const auto environment =
         Environment::open(scratch / "s", 0, Environment::Mode::read_write).value();
-    Transaction txn(*environment, true);
+    RawTransaction txn(*environment, true);
     MetaRecord meta = environment->read_meta(txn.raw());
     meta.secret.reset();
     put(*environment, txn, Table::meta, meta_key().view(), bind(encode(meta), meta_key().view()));
-    check(txn.commit(), "commit");
+    must_succeed(txn.commit(), "commit");
   }
-  const auto refused = Store::open(settings(scratch / "s"));
+  const auto refused = lmdb::open(settings(scratch / "s"));
   REQUIRE_FALSE(refused.has_value());
   CHECK(refused.error().kind == ErrorKind::unavailable);
 }

@@ -10,9 +10,10 @@
 #include <cstring>
 #include <filesystem>
 
-#include "store/environment.hpp"
+#include "store/lmdb/environment.hpp"
+#include "store/lmdb/open.hpp"
 
-namespace certline::store {
+namespace certline::store::lmdb {
 namespace {
 
 namespace fs = std::filesystem;
@@ -63,7 +64,7 @@ bool in_use(const std::string& directory) {
 }
 
 void check_all(const Environment& backup) {
-  const Transaction txn(backup, false);
+  const RawTransaction txn(backup, false);
   for (std::size_t i = 0; i < kTableCount; ++i) {
     const auto table = static_cast<Table>(i);
     if (!backup.has(table)) continue;
@@ -78,22 +79,22 @@ void check_all(const Environment& backup) {
   }
 }
 
-void copy_table(const Environment& from, const Transaction& source, const Environment& into,
-                const Transaction& target, Table table) {
-  check(mdb_drop(target.raw(), into.table(table), 0), "clear table");
+void copy_table(const Environment& from, const RawTransaction& source, const Environment& into,
+                const RawTransaction& target, Table table) {
+  must_succeed(mdb_drop(target.raw(), into.table(table), 0), "clear table");
   if (!from.has(table)) return;
   Cursor read(source.raw(), from.table(table));
   const Cursor write(target.raw(), into.table(table));
   for (bool more = read.first(); more; more = read.next()) {
     MDB_val key = to_value(read.key());
     MDB_val value = to_value(read.value());
-    check(mdb_cursor_put(write.raw(), &key, &value, MDB_APPEND), "write");
+    must_succeed(mdb_cursor_put(write.raw(), &key, &value, MDB_APPEND), "write");
   }
 }
 
 void replace_all(const Environment& from, const Environment& into) {
-  const Transaction source(from, false);
-  Transaction target(into, true);
+  const RawTransaction source(from, false);
+  RawTransaction target(into, true);
   MetaRecord meta = from.read_meta(source.raw());
   const MetaRecord current = into.read_meta(target.raw());
   meta.next_account = std::max(meta.next_account, current.next_account);
@@ -105,12 +106,12 @@ void replace_all(const Environment& from, const Environment& into) {
     copy_table(from, source, into, target, static_cast<Table>(i));
   if (!from.has(Table::account_keys)) into.index_keys(target.raw());
   into.write_meta(target.raw(), meta);
-  check(target.commit(), "commit");
+  must_succeed(target.commit(), "commit");
 }
 
 }  // namespace
 
-Result<void> Store::backup(const StoreSettings& from, const std::string& dir) {
+Result<void> backup(const StoreSettings& from, const std::string& dir) {
   const auto source = Environment::open(from.path, 0, Environment::Mode::read_only);
   if (!source) return source.error();
   if (const auto made = make_empty_directory(dir); !made) return made.error();
@@ -131,7 +132,7 @@ Result<void> Store::backup(const StoreSettings& from, const std::string& dir) {
   return sync_directory(dir);
 }
 
-Result<void> Store::restore(const StoreSettings& into, const std::string& dir) {
+Result<void> restore(const StoreSettings& into, const std::string& dir) {
   std::error_code code;
   if (!fs::exists(dir + "/" + kDataFile, code))
     return unavailable(dir, "no backup here (there is no data.mdb)");
@@ -139,18 +140,18 @@ Result<void> Store::restore(const StoreSettings& into, const std::string& dir) {
     return Error{ErrorKind::refused, dir + " is the store itself: name a backup"};
   if (in_use(dir))
     return Error{ErrorKind::refused, dir + " is a store in use: back it up, then restore that"};
-  const auto backup = Environment::open(dir, 0, Environment::Mode::parked);
-  if (!backup) return backup.error();
+  const auto source = Environment::open(dir, 0, Environment::Mode::parked);
+  if (!source) return source.error();
   try {
-    check_all(**backup);
+    check_all(**source);
   } catch (const std::runtime_error& failure) {
     return unavailable("backup " + dir, failure.what());
   }
   const auto target = Environment::open(into.path, into.map_size, Environment::Mode::read_write);
   if (!target) return target.error();
   try {
-    replace_all(**backup, **target);
-  } catch (const MapFull&) {
+    replace_all(**source, **target);
+  } catch (const StoreFull&) {
     return Error{ErrorKind::store_full,
                  "store " + into.path + " has no room for the backup: raise store.map_size"};
   } catch (const std::runtime_error& failure) {
@@ -159,4 +160,4 @@ Result<void> Store::restore(const StoreSettings& into, const std::string& dir) {
   return {};
 }
 
-}  // namespace certline::store
+}  // namespace certline::store::lmdb

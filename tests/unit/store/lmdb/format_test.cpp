@@ -4,8 +4,8 @@
 #include <iterator>
 #include <sstream>
 
-#include "samples.hpp"
 #include "store/tables.hpp"
+#include "tests/unit/store/samples.hpp"
 
 using namespace certline;
 using namespace certline::store;
@@ -42,7 +42,7 @@ std::string example_bytes(const std::string& page) {
 TEST_CASE("FORMAT.md's example is what is written") {
   const std::string page = format_page();
   REQUIRE_FALSE(page.empty());
-  const Key key = email_key("a@example.org");
+  const RowKey key = email_key("a@example.org");
   CHECK(example_bytes(page) == spaced_hex(bind(encode(ReferenceRecord{5}), key.view())));
   CHECK(page.find("`" + spaced_hex("a@example.org") + "`") != std::string::npos);
   CHECK(page.starts_with("# The store's format, version " + std::to_string(kFormatVersion) + "\n"));

@@ -1,7 +1,7 @@
 // The walk over all pages of a snapshot, from the two trees that its description names. The file is
 // mapped a second time, because LMDB's own mapping may be larger than the file; a read transaction
 // stays open meanwhile, so that a writer in another process leaves the snapshot's pages alone.
-#include "store/page_check.hpp"
+#include "store/lmdb/page_check.hpp"
 
 #include <fcntl.h>
 #include <sys/mman.h>
@@ -12,9 +12,9 @@
 #include <array>
 #include <cerrno>
 
-#include "store/page_format.hpp"
+#include "store/lmdb/page_format.hpp"
 
-namespace certline::store {
+namespace certline::store::lmdb {
 namespace {
 
 using namespace pages;
@@ -53,7 +53,7 @@ class Mapping {
   }
   Mapping(const Mapping&) = delete;
   Mapping& operator=(const Mapping&) = delete;
-  Bytes bytes() const { return {static_cast<const std::uint8_t*>(memory_), size_}; }
+  ByteView bytes() const { return {static_cast<const std::uint8_t*>(memory_), size_}; }
   // Below are pages in no order that the kernel could guess.
   void read_ahead() const {
     if (size_ > 0) ::madvise(memory_, std::min(size_, kReadAhead), MADV_WILLNEED);
@@ -64,7 +64,7 @@ class Mapping {
   void* memory_ = nullptr;
 };
 
-std::size_t page_size(Bytes file) {
+std::size_t page_size(ByteView file) {
   const auto size = number_at<std::uint32_t>(file, kPageHeader + Meta::kFree);
   require(size >= kSmallestPage && size <= kLargestPage && (size & (size - 1)) == 0,
           "page 0 names an impossible page size");
@@ -74,12 +74,12 @@ std::size_t page_size(Bytes file) {
 using Metas = std::array<Meta, kMetaPages>;
 
 // LMDB writes the descriptions in turn, each with the next number.
-Metas read_metas(Bytes file) {
+Metas read_metas(ByteView file) {
   require(file.size() >= kPageHeader + Meta::kSize, "the file is too short");
   const std::size_t size = page_size(file);
   require(file.size() >= kMetaPages * size, "the file is too short");
   const auto read = [&](std::uint64_t page) {
-    const Bytes bytes = file.subspan(page * size, size);
+    const ByteView bytes = file.subspan(page * size, size);
     const Meta meta = Meta::at(bytes.subspan(kPageHeader));
     require(number_at<std::uint64_t>(bytes, 0) == page &&
                 number_at<std::uint16_t>(bytes, 10) == kMeta && meta.magic == kMagic &&
@@ -99,19 +99,19 @@ std::string on_page(std::uint64_t page, const std::string& what) {
   return "page " + std::to_string(page) + ": " + what;
 }
 
-int compare_bytes(Bytes a, Bytes b) {
+int compare_bytes(ByteView a, ByteView b) {
   const int order = std::memcmp(a.data(), b.data(), std::min(a.size(), b.size()));
   return order != 0 ? order : a.size() < b.size() ? -1 : a.size() > b.size();
 }
 
-int compare_integers(Bytes a, Bytes b) {
+int compare_integers(ByteView a, ByteView b) {
   const auto x = number_at<std::uint64_t>(a, 0), y = number_at<std::uint64_t>(b, 0);
   return x < y ? -1 : x > y;
 }
 
 class Walk {
  public:
-  Walk(Bytes file, const Meta& meta)
+  Walk(ByteView file, const Meta& meta)
       : file_(file), meta_(meta), size_(page_size(file)), pages_(meta.last_page + 1) {
     require(meta.last_page >= 1 && meta.last_page <= file.size() / size_ + kUnwritten,
             "the number of pages does not fit the file");
@@ -128,7 +128,7 @@ class Walk {
  private:
   enum class Kind : std::uint8_t { free, main, table };
   struct Range {  // low ≤ key < high
-    std::optional<Bytes> low, high;
+    std::optional<ByteView> low, high;
   };
   struct Below {
     Kind kind;
@@ -143,9 +143,9 @@ class Walk {
     }
   }
 
-  Bytes page_at(std::uint64_t page, std::uint64_t count = 1) const {
+  ByteView page_at(std::uint64_t page, std::uint64_t count = 1) const {
     if (page + count > file_.size() / size_) damaged(on_page(page, "beyond the end of the file"));
-    const Bytes bytes = file_.subspan(page * size_, count * size_);
+    const ByteView bytes = file_.subspan(page * size_, count * size_);
     if (number_at<std::uint64_t>(bytes, 0) != page) damaged(on_page(page, "has another number"));
     return bytes;
   }
@@ -162,7 +162,7 @@ class Walk {
 
   void walk_page(std::uint64_t number, unsigned depth, const Range& range, Below& below) {
     reach(number);
-    const Bytes page = page_at(number);
+    const ByteView page = page_at(number);
     const bool leaf = depth == 1;
     const std::size_t lower = number_at<std::uint16_t>(page, 12);
     const std::size_t upper = number_at<std::uint16_t>(page, 14);
@@ -198,20 +198,20 @@ class Walk {
   }
 
   // Most of the time goes into waiting for memory; this way for all entries of a page at once.
-  static void prefetch(Bytes page, std::size_t count) {
+  static void prefetch(ByteView page, std::size_t count) {
     for (std::size_t i = 0; i < count; ++i) {
       const std::size_t offset = number_at<std::uint16_t>(page, kPageHeader + i * kPointer);
       __builtin_prefetch(page.data() + offset);
     }
   }
 
-  void descend(const Node& node, unsigned depth, Range part, Bytes high, Below& below) {
+  void descend(const Node& node, unsigned depth, Range part, ByteView high, Below& below) {
     part.high = high;
     walk_page(node.child, depth - 1, part, below);
   }
 
   // What the entry takes of its page.
-  std::size_t extent(const Node& node, bool leaf, Bytes page, std::uint64_t number) const {
+  std::size_t extent(const Node& node, bool leaf, ByteView page, std::uint64_t number) const {
     std::uint64_t end = node.data;
     if (leaf) end += node.kind == kBig ? sizeof(std::uint64_t) : node.data_size;
     if (end > page.size()) damaged(on_page(number, "an entry outside its page"));
@@ -219,8 +219,8 @@ class Walk {
     return bytes + bytes % 2;
   }
 
-  static void check_key(Bytes key, const std::optional<Bytes>& low, bool above_low,
-                        const std::optional<Bytes>& high, Kind kind, std::uint64_t number) {
+  static void check_key(ByteView key, const std::optional<ByteView>& low, bool above_low,
+                        const std::optional<ByteView>& high, Kind kind, std::uint64_t number) {
     if (key.empty() || key.size() > kMaxKeyBytes ||
         (kind == Kind::free && key.size() != sizeof(std::uint64_t)))
       damaged(on_page(number, "a key of an impossible size"));
@@ -229,7 +229,7 @@ class Walk {
       damaged(on_page(number, "keys out of order"));
   }
 
-  void walk_entry(Bytes page, const Node& node, Below& below) {
+  void walk_entry(ByteView page, const Node& node, Below& below) {
     ++below.entries;
     if (below.kind == Kind::main) {
       require(node.kind == kTable && node.data_size == Tree::kSize, "something that is no table");
@@ -240,12 +240,12 @@ class Walk {
       return walk(tree, Kind::table);
     }
     require(node.kind == kPlain || node.kind == kBig, "an entry of an impossible kind");
-    Bytes value = page.subspan(node.data, node.kind == kPlain ? node.data_size : 0);
+    ByteView value = page.subspan(node.data, node.kind == kPlain ? node.data_size : 0);
     if (node.kind == kBig) {
       const auto first = number_at<std::uint64_t>(page, node.data);
       const std::uint64_t needed = (kPageHeader + node.data_size - 1) / size_ + 1;
       if (first >= pages_) damaged(on_page(first, "beyond the last page"));
-      const Bytes head = page_at(first);
+      const ByteView head = page_at(first);
       const std::uint64_t count = number_at<std::uint32_t>(head, 12);
       if (number_at<std::uint16_t>(head, 10) != kOverflow || count < needed)
         damaged(on_page(first, "not the page that belongs here"));
@@ -257,12 +257,12 @@ class Walk {
     if (running_ < kTableCount && !is_sound({value, node.key})) unsound_.set(running_);
   }
 
-  static bool names(Bytes key, Table table) {
+  static bool names(ByteView key, Table table) {
     const std::string_view name = table_name(table);
     return std::equal(key.begin(), key.end(), name.begin(), name.end());
   }
 
-  void walk_free_list(Bytes value, Bytes key) {
+  void walk_free_list(ByteView value, ByteView key) {
     require(number_at<std::uint64_t>(key, 0) <= meta_.transaction, "pages freed in the future");
     const auto count = number_at<std::uint64_t>(value, 0);
     require(count < value.size() / sizeof(std::uint64_t), "a free list too long");
@@ -275,7 +275,7 @@ class Walk {
     }
   }
 
-  Bytes file_;
+  ByteView file_;
   const Meta& meta_;
   std::size_t size_;
   std::uint64_t pages_;
@@ -301,7 +301,7 @@ void check_meta_pages(const std::string& data_file) {
 
 std::bitset<kTableCount> check_pages(const std::string& data_file, const Environment& environment) {
   for (int i = 0; i < kTries; ++i) {
-    const Transaction snapshot(environment, false);
+    const RawTransaction snapshot(environment, false);
     const Mapping file(data_file);
     const std::uint64_t transaction = mdb_txn_id(snapshot.raw());
     const Metas metas = read_metas(file.bytes());
@@ -314,4 +314,4 @@ std::bitset<kTableCount> check_pages(const std::string& data_file, const Environ
   throw StoreFailure("the store changes too fast to be checked: try again");
 }
 
-}  // namespace certline::store
+}  // namespace certline::store::lmdb

@@ -13,7 +13,7 @@
 #include <random>
 #include <set>
 
-#include "store/page_check.hpp"
+#include "store/lmdb/page_check.hpp"
 #include "tests/unit/store/samples.hpp"
 
 namespace {
@@ -21,6 +21,7 @@ namespace {
 using namespace certline;
 using namespace certline::store;
 using namespace certline::store::test;
+using namespace certline::store::lmdb;
 
 constexpr std::size_t kPage = 4096;
 constexpr EndpointId kEndpoints = 150;
@@ -41,18 +42,18 @@ void put_everything_of(WriteView& view, EndpointId id) {
   EndpointRecord endpoint = sample_endpoint(id);
   endpoint.watchers = 1;
   endpoint.next_scan_utc = kNow + static_cast<UtcTime>(id);
-  view.put_endpoint(endpoint);
-  view.put_watch(owner_of(id), name_of(id), sample_watch(id));
+  view.endpoints.put(endpoint);
+  view.watches.put(owner_of(id), name_of(id), sample_watch(id));
   const auto n = static_cast<std::uint32_t>(id);
   AddressRecord address = sample_address(n % 200);
   address.chain = {hash(n), hash(7)};
   const std::size_t size = n % 10 == 0 ? 9000 : 300;  // some on pages of their own
-  view.put_address(id, address, {{hash(n), der(n, size)}, {hash(7), der(7, 700)}}, kNow);
+  view.addresses.put(id, address, {{hash(n), der(n, size)}, {hash(7), der(7, 700)}}, kNow);
   HistoryRecord change = sample_history(n % 200, kNow + static_cast<UtcTime>(id));
   change.leaf_before.reset();
   change.leaf_after = hash(n);
-  view.append_history(id, change);
-  view.put_alert_state(id, sample_alert_state());
+  view.history.append(id, change);
+  view.incidents.put_alerts(id, sample_alert_state());
 }
 
 IncidentKey incident_of(AccountId id) {
@@ -61,20 +62,20 @@ IncidentKey incident_of(AccountId id) {
 
 void put_everything_of_account(WriteView& view, AccountId id) {
   const auto n = static_cast<std::uint32_t>(id);
-  view.put_account(sample_account(id));
-  view.put_key(hash(n), sample_key(id));
-  view.put_intermediate(hash(500 + n), der(n, 1200));
-  view.put_token(hash(n), sample_token());
-  view.append_audit(sample_audit(kNow + static_cast<UtcTime>(id)));
-  view.count_new_account(kNow / 86'400, IpAddress::v4(n));
-  view.put_incident(incident_of(id), sample_incident());
-  view.put_delivery(sample_delivery(view.new_delivery_id()));
-  view.set_alarm({kNow + static_cast<UtcTime>(id % 7), AlarmKind::tell, alarm_about(id)});
+  view.accounts.put(sample_account(id));
+  view.keys.put(hash(n), sample_key(id));
+  view.certificates.put_intermediate(hash(500 + n), der(n, 1200));
+  view.tokens.put(hash(n), sample_token());
+  view.audit.append(sample_audit(kNow + static_cast<UtcTime>(id)));
+  view.accounts.count_opened(kNow / 86'400, IpAddress::v4(n));
+  view.incidents.put(incident_of(id), sample_incident());
+  view.deliveries.put(sample_delivery(view.deliveries.new_id()));
+  view.alarms.set({kNow + static_cast<UtcTime>(id % 7), AlarmKind::tell, alarm_about(id)});
 }
 
 // Written in several commits, with removals among them: free pages, and tables of several levels.
 void populate(const std::string& path) {
-  const auto store = Store::open(settings(path)).value();
+  const auto store = lmdb::open(settings(path)).value();
   store->write([](WriteView& view) {
     for (AccountId id = 1; id <= kAccounts; ++id) put_everything_of_account(view, id);
   });
@@ -84,8 +85,8 @@ void populate(const std::string& path) {
     });
   store->write([](WriteView& view) {
     for (EndpointId id = kEndpoints + 1; id <= kEndpoints + 30; ++id) {
-      view.remove_watch(owner_of(id), name_of(id));
-      view.remove_endpoint(id);
+      view.watches.remove(owner_of(id), name_of(id));
+      view.endpoints.remove(id);
     }
   });
   store->write([](WriteView& view) { put_everything_of(view, 5); });
@@ -126,19 +127,19 @@ class Asking {
   void about(EndpointId id) {
     const auto n = static_cast<std::uint32_t>(id);
     const IpAddress address = sample_address(n % 200).address;
-    ask([&](const ReadView& v) { return shown(v.endpoint(id)); });
-    ask([&](const ReadView& v) { return encode(v.alert_state(id)); });
+    ask([&](const ReadView& v) { return shown(v.endpoints.find(id)); });
+    ask([&](const ReadView& v) { return encode(v.incidents.alerts(id)); });
     ask([&](const ReadView& v) {
-      return shown(v.endpoint_id(sample_endpoint(id).host, 5432, Starttls::postgres));
+      return shown(v.endpoints.named(sample_endpoint(id).host, 5432, Starttls::postgres));
     });
-    ask([&](const ReadView& v) { return shown(v.watch(owner_of(id), name_of(id))); });
-    ask([&](const ReadView& v) { return shown(v.address(id, address)); });
-    ask([&](const ReadView& v) { return shown(v.certificate(hash(n))); });
+    ask([&](const ReadView& v) { return shown(v.watches.find(owner_of(id), name_of(id))); });
+    ask([&](const ReadView& v) { return shown(v.addresses.find(id, address)); });
+    ask([&](const ReadView& v) { return shown(v.certificates.find(hash(n))); });
     ask([&](const ReadView& v) {
       std::string out;
-      for (const auto& record : v.addresses(id)) out += encode(record);
-      for (const auto& record : v.history(id)) out += encode(record);
-      for (const auto& [account, name] : v.watchers(id, 100))
+      for (const auto& record : v.addresses.of(id)) out += encode(record);
+      for (const auto& record : v.history.of(id)) out += encode(record);
+      for (const auto& [account, name] : v.watches.on(id).first(100))
         out += std::to_string(account) + name + "\n";
       return out;
     });
@@ -146,66 +147,74 @@ class Asking {
 
   void about_account(AccountId id) {
     const std::string text = std::to_string(id);
-    ask([&](const ReadView& v) { return shown(v.account(id)); });
-    ask([&](const ReadView& v) { return shown(v.key(hash(static_cast<std::uint32_t>(id)))); });
-    ask([&](const ReadView& v) { return shown(v.account_by_email("a" + text + "@example.org")); });
+    ask([&](const ReadView& v) { return shown(v.accounts.find(id)); });
+    ask([&](const ReadView& v) {
+      return shown(v.keys.find(hash(static_cast<std::uint32_t>(id))));
+    });
+    ask([&](const ReadView& v) { return shown(v.accounts.by_email("a" + text + "@example.org")); });
     ask([&](const ReadView& v) {
       std::string out;
-      for (const auto& [name, watch] : v.watches(id, "", 1000)) out += name + encode(watch);
+      for (const auto& [name, watch] : v.watches.of(id, "").first(1000))
+        out += name + encode(watch);
       return out;
     });
     ask([&](const ReadView& v) {
       std::string out;
-      for (const auto& [tag, key] : v.keys(id, {}, 1000)) out += hex(tag) + encode(key);
+      for (const auto& [tag, key] : v.keys.of(id, {}).first(1000)) out += hex(tag) + encode(key);
       return out;
     });
-    ask([&](const ReadView& v) { return shown(v.token(hash(static_cast<std::uint32_t>(id)))); });
+    ask([&](const ReadView& v) {
+      return shown(v.tokens.find(hash(static_cast<std::uint32_t>(id))));
+    });
     ask([&](const ReadView& v) {
       const IpAddress source = IpAddress::v4(static_cast<std::uint32_t>(id));
-      return std::to_string(v.new_accounts(kNow / 86'400, source));
+      return std::to_string(v.accounts.opened(kNow / 86'400, source));
     });
     ask([&](const ReadView& v) {
       std::string out;
-      for (const auto& [key, incident] : v.incidents(id, 1000))
+      for (const auto& [key, incident] : v.incidents.of(id).first(1000))
         out += std::to_string(key.stage) + encode(incident);
-      for (const auto& [key, incident] : v.incidents(id, EventKind::verdict, hash(4)))
+      for (const auto& [key, incident] : v.incidents.about(id, EventKind::verdict, hash(4)))
         out += std::to_string(key.stage) + encode(incident);
       return out;
     });
-    ask([&](const ReadView& v) { return shown(v.delivery(id)); });
+    ask([&](const ReadView& v) { return shown(v.deliveries.find(id)); });
   }
 
   void about_all_accounts() {
     ask([](const ReadView& v) {
       std::string out;
-      for (const AccountRecord& account : v.accounts(0, 1000)) out += encode(account);
+      for (const AccountRecord& account : v.accounts.all(0).first(1000)) out += encode(account);
       return out;
     });
     for (const char* email : {"c0@example.org", "c1@example.org", "c2@example.org"})
       ask([&](const ReadView& v) {
         std::string out;
-        for (const AccountId id : v.claims(email, 1000)) out += std::to_string(id) + " ";
+        for (const AccountId id : v.accounts.claiming(email).first(1000))
+          out += std::to_string(id) + " ";
         return out;
       });
     ask([](const ReadView& v) {
       std::string out;
-      for (const auto& [half, token] : v.tokens({}, 1000)) out += hex(half) + encode(token);
+      for (const auto& [half, token] : v.tokens.all({}).first(1000))
+        out += hex(half) + encode(token);
       return out;
     });
     ask([](const ReadView& v) {
       std::string out;
-      for (const auto& [number, row] : v.audit(0, 1000))
+      for (const auto& [number, row] : v.audit.all(0).first(1000))
         out += std::to_string(number) + encode(row);
       return out;
     });
     ask([](const ReadView& v) {
       std::string out;
-      for (const DeliveryRecord& delivery : v.deliveries(0, 1000)) out += encode(delivery);
+      for (const DeliveryRecord& delivery : v.deliveries.all(0).first(1000))
+        out += encode(delivery);
       return out;
     });
     ask([](const ReadView& v) {
       std::string out;
-      for (const Alarm& alarm : v.alarms(kNow + 5, 1000))
+      for (const Alarm& alarm : v.alarms.until(kNow + 5).first(1000))
         out += std::to_string(alarm.at_utc) + std::to_string(number_of(alarm)) + "\n";
       return out;
     });
@@ -219,17 +228,17 @@ class Asking {
     about_all_accounts();
     ask([](const ReadView& v) {
       std::string out;
-      for (const auto& [hash, der] : v.intermediates())
+      for (const auto& [hash, der] : v.certificates.intermediates())
         out += bytes(hash) + std::string(der.begin(), der.end());
       return out;
     });
     ask([](const ReadView& v) {
       std::string out;
-      for (const DueEntry& e : v.due({}, kNow * 2, 10'000))
+      for (const DueEntry& e : v.endpoints.due({}, kNow * 2).first(10'000))
         out += std::to_string(e.due_utc) + " " + std::to_string(e.endpoint) + "\n";
       return out;
     });
-    ask([](const ReadView& v) { return std::to_string(v.due_count(kNow + 70)); });
+    ask([](const ReadView& v) { return std::to_string(v.endpoints.due_count(kNow + 70)); });
     ask([](const ReadView& v) {
       const Counts c = v.counts();
       std::string out;
@@ -254,26 +263,26 @@ struct Course {
 Course live_through(const std::string& path) {
   Course out;
   {
-    const auto store = Store::open(settings(path));
+    const auto store = lmdb::open(settings(path));
     if (!store) return out;
     out.opened = true;
     out.before = Asking(**store).everything();
     out.written = (*store)->write([](WriteView& view) {
       put_everything_of(view, kAdded);
-      view.remove_watch(owner_of(kRemoved), name_of(kRemoved));
-      view.remove_endpoint(kRemoved);
-      view.put_key(hash(3), sample_key(4));
-      view.remove_key(tag_of(hash(5)));
-      view.remove_account(6);
-      view.remove_token(tag_of(hash(7)));
-      view.append_audit(sample_audit());
-      view.remove_incident(incident_of(8));
-      view.remove_delivery(9);
-      view.clear_alarm({kNow + 3, AlarmKind::tell, alarm_about(10)});
+      view.watches.remove(owner_of(kRemoved), name_of(kRemoved));
+      view.endpoints.remove(kRemoved);
+      view.keys.put(hash(3), sample_key(4));
+      view.keys.remove(half_of(hash(5)));
+      view.accounts.remove(6);
+      view.tokens.remove(half_of(hash(7)));
+      view.audit.append(sample_audit());
+      view.incidents.remove(incident_of(8));
+      view.deliveries.remove(9);
+      view.alarms.clear({kNow + 3, AlarmKind::tell, alarm_about(10)});
     }) == CommitOutcome::committed;
     out.after = Asking(**store).everything();
   }
-  const auto store = Store::open(settings(path));
+  const auto store = lmdb::open(settings(path));
   if (store) out.again = Asking(**store).everything();
   return out;
 }
@@ -405,7 +414,7 @@ TEST_CASE("pages zeroed, exchanged and cut off: an error or the right answer") {
 TEST_CASE("the page check finds nothing wrong with a store in use") {
   const Scratch scratch(memory_directory());
   const std::string path = scratch / "s";
-  const auto store = Store::open(settings(path)).value();
+  const auto store = lmdb::open(settings(path)).value();
   const auto environment =
       Environment::open(path, 0, Environment::Mode::read_write).value();  // the same one
   std::mt19937 random(3);
@@ -420,8 +429,8 @@ TEST_CASE("the page check finds nothing wrong with a store in use") {
           put_everything_of(view, id);
           there.insert(id);
         } else if (const auto next = there.lower_bound(id); next != there.end()) {
-          view.remove_watch(owner_of(*next), name_of(*next));
-          view.remove_endpoint(*next);
+          view.watches.remove(owner_of(*next), name_of(*next));
+          view.endpoints.remove(*next);
           there.erase(next);
         }
       }

@@ -250,5 +250,5 @@ y.example.org" ]
 @test "an unknown client: status 0 and a word about it" {
   run --separate-stderr "$hook" hook nonsense a b
   [ "$status" = 0 ]
-  [ "$stderr" = "certline: warning: no hook for 'nonsense'" ]
+  [ "$stderr" = "certline: warning: unknown client 'nonsense': certline help lists the clients" ]
 }

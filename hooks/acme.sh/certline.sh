@@ -1,5 +1,5 @@
 #!/usr/bin/env sh
-# For acme.sh: copy this file into its folders notify/ and deploy/. acme.sh then calls these functions,
+# For acme.sh: copy this file into its folders notify/ and deploy/. acme.sh calls these functions,
 # which pass its arguments to certline. They never fail: a renewal matters more than the report.
 
 certline_send() { # subject content status

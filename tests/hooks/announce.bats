@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What the hook says for a certificate: its names, its digest, the key, and what it reports.
+# What the hook sends for a certificate (names, digest, key), and what it reports.
 load setting
 
 @test "each name of the certificate with its digest, on one connection" {

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What each ACME client gives its hooks, by versions, and what becomes of it.
+# What each version of each ACME client passes to its hooks, and what the hook does with it.
 load setting
 
 # certbot's folder with the lineages NAME..., each of them with a certificate for NAME; the hook in

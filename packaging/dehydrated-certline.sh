@@ -1,2 +1,2 @@
-# shellcheck shell=bash disable=SC2034 # dehydrated reads it as a part of its configuration
+# shellcheck shell=bash disable=SC2034 # a part of dehydrated's configuration
 HOOK=/usr/local/bin/certline-dehydrated

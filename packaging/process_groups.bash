@@ -1,9 +1,9 @@
 # shellcheck shell=bash
-# Sourced by scripts that start other programs. Each gets a process group of its own, and a signal to
-# the script, or its end, ends these groups: nothing that it started is left behind.
+# For scripts that start other programs: source this file. Each program gets its own process group.
+# When the script ends or gets a signal, all these groups are killed, so that nothing is left behind.
 groups=()
 
-# begin COMMAND…: starts it in the background; $! is its process and its group.
+# begin COMMAND…: starts COMMAND in the background; $! is its process and its group.
 begin() {
   set -m
   "$@" &
@@ -11,7 +11,7 @@ begin() {
   groups+=($!)
 }
 
-# finish COMMAND…: the same, to its end; gives its status. A signal needn't wait for the end of it.
+# finish COMMAND…: runs COMMAND and returns its status. Signals are handled while it runs.
 finish() {
   begin "$@"
   wait $!

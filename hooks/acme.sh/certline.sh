@@ -1,6 +1,6 @@
 #!/usr/bin/env sh
-# For acme.sh, which reads this file from its folders notify/ and deploy/: what it calls there, said
-# to certline. Neither ever fails: a renewal goes before its announcement.
+# For acme.sh: copy this file into its folders notify/ and deploy/. acme.sh calls these functions,
+# which pass its arguments to certline. They never fail: a renewal matters more than the report.
 
 certline_send() { # subject content status
   PATH=$PATH:/usr/local/bin certline hook acme.sh notify "$@" || :

@@ -2,8 +2,8 @@
 grow with the names that are watched, and what an idle connection costs.
 
 Names are picked at random on both sides. They are as a daemon has them after a while: scanned,
-well, and not due for a day, so that nothing but what is asked happens. The resolver that new names
-are scanned with never answers, for the same reason.
+well, and not due for a day, so that the daemon does nothing but answer. The resolver for new names
+never answers, for the same reason.
 """
 
 import contextlib

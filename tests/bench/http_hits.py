@@ -1,5 +1,5 @@
-"""A question by HTTP against nginx, which serves a fixed body of 300 bytes from its configuration.
-One worker each, and connections that end after as many requests.
+"""An HTTP request to certlined, compared with nginx, which serves a fixed body of 300 bytes from
+its configuration. One worker each, and connections that end after as many requests.
 """
 
 import pathlib

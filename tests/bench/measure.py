@@ -1,4 +1,4 @@
-"""How the benches measure: peers in turn on the same machine, medians over rounds, tools driven."""
+"""How the benchmarks measure: peers in turn on the same machine, and medians over rounds."""
 
 import os
 import pathlib

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""crowd.py KIND PORT COUNT [REQUEST]: a crowd of clients that nobody wishes for, in a process of
-its own, so that its work isn't taken for the daemon's slowness. It says "settled" once COUNT of
-them have connected, and goes on until it is killed: whoever is shown the door comes back.
+"""crowd.py KIND PORT COUNT [REQUEST]: a crowd of hostile clients. It runs in its own process, so
+that its work does not make the daemon look slow. It prints "settled" once COUNT clients have
+connected, and runs until it is killed: a client that is disconnected connects again.
 
 They come from 127.0.1.1, 127.0.1.2, ..., PER_SOURCE from each. "wrong:" and a line of output means
 that a reply was none the request may have.

@@ -1,5 +1,5 @@
-"""Nothing that a script started is left when it ends, whether by itself or by SIGINT, SIGTERM or
-SIGHUP: not what it started in a session of its own either, nor the children of a child that died.
+"""A script leaves no process behind, whether it ends by itself or by SIGINT, SIGTERM or SIGHUP.
+That includes processes in sessions of their own, and the children of a child that died.
 """
 
 import atexit

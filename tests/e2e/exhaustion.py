@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""One client that wants all there is: endless lines, replies that nobody reads, every descriptor.
-Memory stays flat, CPU time is not burnt, and when it is over all is as before.
+"""One client tries to use up everything: endless lines, unread replies, every descriptor. Memory
+stays flat, the CPU stays idle, and afterwards everything is as before.
 """
 
 import contextlib

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""The hooks with the ACME clients people have: each gets certificates from pebble, nginx serves
-them, the daemon looks. What matters is what the client's own output says: with the server reloaded
-that all is well, without that the old certificate is served.
+"""The hooks with real ACME clients: each gets certificates from pebble, nginx serves them, and the
+daemon scans them. The test reads the client's output. If the server was reloaded, it must say that
+the new certificate is served; if not, that the old one is.
 
-acme.sh is no package of Debian's: ACME_SH names the script where there is one, else it is left out
-(tests/hooks/clients.bats calls its hooks as it does).
+Debian has no package of acme.sh: set ACME_SH to the script, or acme.sh is left out
+(tests/hooks/clients.bats calls its hooks as acme.sh does).
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Crowds that take and don't give: thousands that drip or keep silent, some that come and go as
-fast as they can, some that ask without end, some that never read. Each time another client's
-requests go on as if nobody else were there, and what the crowd cost is given back when it leaves.
+"""Crowds of hostile clients: thousands that drip or keep silent, some that come and go as fast as
+they can, some that ask without end, some that never read. Each time another client's requests go on
+as if nobody else were there, and what the crowd cost is given back when it leaves.
 """
 
 import contextlib

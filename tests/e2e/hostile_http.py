@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""HTTP clients that mean harm: requests framed so that another reader would see others behind them,
-slow ones of three kinds by slowhttptest, and load by wrk and h2load (CERTLINE_LOAD_S seconds each).
+"""Hostile HTTP clients: request smuggling, slow clients of three kinds by slowhttptest, and load by
+wrk and h2load (CERTLINE_LOAD_S seconds each).
 """
 
 import http.client

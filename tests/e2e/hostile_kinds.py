@@ -1,8 +1,8 @@
-"""The kinds of hostile and odd scan targets: what each says, and the problem that its scan has to
-end in. Most are a script of bytes and an ending, the rest changes what a real TLS server says.
+"""The kinds of hostile and odd scan targets: what each sends, and the problem that its scan must
+report. Most are a script of bytes and an ending; the others change what a real TLS server sends.
 
-A step of a script is bytes to say, HEAR (waits for what the guest says next), or a function that
-makes bytes of what was heard last.
+A step of a script is bytes to send, HEAR (waits for the next bytes of the scanner), or a function
+that makes the bytes to send from those received last.
 """
 
 import random

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """A farm of hostile scan targets against the daemon: each ends in its own state in its deadline,
-memory and descriptors stay where they are, and healthy servers are scanned meanwhile as if
-nothing were the matter. CERTLINE_FARM=large makes it more than 10,000 scans.
+memory and descriptors stay where they are, and healthy servers are scanned normally meanwhile.
+CERTLINE_FARM=large makes it more than 10,000 scans.
 """
 
 import collections

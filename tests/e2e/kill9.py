@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Killed in the middle of everything: what was acknowledged is there, what a backup holds is
-whole."""
+"""kill -9 at any moment: everything acknowledged is still there, and every backup is complete."""
 
 import signal
 import sys

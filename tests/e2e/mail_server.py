@@ -1,5 +1,6 @@
-"""A mail server that keeps what it gets: postfix delivers to a Maildir, and takes mail only over
-TLS from whoever logs in, which dovecot checks."""
+"""A mail server that keeps what it gets: postfix delivers to a Maildir, and accepts mail only over
+TLS and after a login, which dovecot checks.
+"""
 
 import contextlib
 import email

@@ -1,4 +1,4 @@
-"""A mail server on loopback that keeps what it is given, and the tokens that stand in it."""
+"""A mail server on loopback that keeps every mail, and finds the tokens in them."""
 
 import email
 import email.policy

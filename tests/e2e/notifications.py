@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Whoever must be told is told: by mail through a real postfix, by webhook and by program; what is
-wrong, on which host, which command helps; and each event once, however often the daemon is killed.
+"""Notifications reach their recipients: by mail through a real postfix, by webhook and by program;
+what is wrong, on which host, which command helps; and each event once, however often the daemon is
+killed.
 """
 
 import contextlib

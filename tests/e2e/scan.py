@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""`certlined scan`: the scanner once, for people and for programs; its exit status."""
+"""`certlined scan`: one scan, as text and as JSON, and the exit status."""
 
 import json
 import subprocess

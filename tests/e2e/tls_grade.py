@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""testssl.sh, which knows what is wrong with TLS servers, has nothing to say about ours."""
+"""testssl.sh finds nothing wrong with the daemon's TLS."""
 
 import concurrent.futures
 import json

@@ -1,5 +1,5 @@
-"""What tests need to hear what the daemon tells: a webhook receiver, and the daemon's clock, since
-some things are told only after a while.
+"""For tests of notifications: a webhook receiver, and a way to set the daemon's clock, because some
+events are reported only after a while.
 """
 
 import http.server

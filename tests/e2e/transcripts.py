@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What README shows is what happens: its console blocks are typed into bash while the quick start
+"""The transcripts of README are true: its console blocks are typed into bash while the quick start
 runs. What differs each time (keys, ids, digests, times) is compared by its form.
 """
 

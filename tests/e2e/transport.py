@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The wires beside the plain ones: TLS with certificates that are exchanged while the daemon runs,
-handshakes that are never finished, and the Unix socket, which knows who asks.
+handshakes that are never finished, and the Unix socket, which knows its client's user.
 """
 
 import contextlib

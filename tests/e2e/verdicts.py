@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Every state that a scan can end in, each from a server that really is so: `certlined scan --json`
-looks at it, and says that state. What needs a memory (an intermediate seen before, an announced
-leaf, a schedule) goes through the daemon.
+"""Every state that a scan can end in, each from a real server in that state: `certlined scan
+--json` scans it and must report the state. What needs a memory (an intermediate seen before, an
+announced leaf, a schedule) goes through the daemon.
 """
 
 import json

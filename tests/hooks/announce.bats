@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What the hook says for a certificate: its names, its digest, the key, and what it reports.
+# What the hook sends for a certificate (names, digest, key), and what it reports.
 load setting
 
 @test "each name of the certificate with its digest, on one connection" {
@@ -47,7 +47,7 @@ example.org sha256 $sha256
   [ "$status" = 0 ]
   [ -e "$here/canary" ]
   [ "$(adds)" = "good.example.org sha256 $sha256" ]
-  [[ "$output" = *"14 names of $lineage/cert.pem hold bytes that no name may have"* ]]
+  [[ "$output" = *"14 names of $lineage/cert.pem are left out: they hold bytes"* ]]
   [ "$(heard remove)" = 0 ]
 }
 
@@ -189,7 +189,7 @@ END
   [ "$(heard 'email file@b.example')" = 1 ]
   [ "$(adds)" = "a.example.org:4443 sha256 $sha256" ]
   [ "$(heard expiration)" = 0 ]
-  [[ "$stderr" = *"PATH is no setting"* ]]
+  [[ "$stderr" = *"unknown setting PATH"* ]]
   CERTLINE_TIMEOUT=1h CERTLINE_PORT=99999999 run deploy
   [ "$status" = 0 ]
 }

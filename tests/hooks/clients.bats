@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# What each ACME client gives its hooks, by versions, and what becomes of it.
+# What each version of each ACME client passes to its hooks, and what the hook does with it.
 load setting
 
 # certbot's folder with the lineages NAME..., each of them with a certificate for NAME; the hook in
@@ -250,5 +250,5 @@ y.example.org" ]
 @test "an unknown client: status 0 and a word about it" {
   run --separate-stderr "$hook" hook nonsense a b
   [ "$status" = 0 ]
-  [ "$stderr" = "certline: warning: no hook for 'nonsense'" ]
+  [ "$stderr" = "certline: warning: unknown client 'nonsense': certline help lists the clients" ]
 }

@@ -70,7 +70,7 @@ bücher.example.org" ]
   [ "$status" = 2 ]
   run "$hook" add 'a b' good.example.org
   [ "$status" = 3 ]
-  [[ "$output" = *"refused as a name: 'a b'"* ]]
+  [[ "$output" = *"not a name: 'a b'"* ]]
   CERTLINE_PORT=1 run "$hook" add later.example.org
   [ "$status" = 3 ]
   run "$hook" status

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# packaging/install-hook: the right files, twice the same, and away again.
+# packaging/install-hook: it installs the right files, once or twice, and removes them again.
 load setting
 
 @test "what is there for whom" {

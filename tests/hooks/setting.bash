@@ -1,5 +1,5 @@
-# What the hook tests share: a scripted server, certificates, and a hook that touches nothing of the
-# host's. $hook is the file under test, $log what the server heard, $state the hook's directory.
+# What the hook tests share: a scripted server, certificates, and a hook that changes nothing on
+# the host. $hook is the file under test, $log what the server heard, $state the hook's directory.
 bats_require_minimum_version 1.5.0
 
 setup() {

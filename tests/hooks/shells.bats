@@ -99,7 +99,7 @@ shells=(dash mksh 'busybox sh')
   CERTLINE_PATH=$(tools) RENEWED_DOMAINS=a.example.org run --separate-stderr deploy_by dash
   [ "$status" = 0 ]
   [ "${#stderr_lines[@]}" = 1 ]
-  [[ "$stderr" = *"no bash, ksh93, nc or openssl here to reach the server with: 1 names wait"* ]]
+  [[ "$stderr" = *"the server can't be reached: install bash, ksh93, nc or openssl: 1 names wait"* ]]
   CERTLINE_PATH=$(tools) run --separate-stderr dash "$hook" check a.example.org
   [ "$status" = 3 ]
 }

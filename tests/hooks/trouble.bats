@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
-# Whatever the server does, a renewal goes on: status 0, in time, one warning, nothing lost, nothing
-# said twice.
+# Whatever the server does, the renewal goes on: the hook ends in time with status 0 and one warning,
+# loses nothing and sends nothing twice.
 load setting
 
 # The server behaves as $1; then a good one hears what was put off, once.

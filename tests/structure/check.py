@@ -2,9 +2,8 @@
 """check.py [CHECK…]: the rules of the tree, each a function that yields complaints as "file:line:
 text".
 
-A rule that nobody checks is a wish: what may include what, how long a line, a function and a file
-may be, which names and words do not belong here, and that formatter and shell checker have nothing
-to say.
+It checks which room may include which, how long a line, a function and a file may be, which names
+and words do not belong here, and that formatter and shell checker have nothing to say.
 """
 
 import os

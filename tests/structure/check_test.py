@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""The checks of check.py see what they are there for: in a copy of the sources each rule is broken
-on purpose, and has to say so."""
+"""Each check of check.py works: in a copy of the sources every rule is broken on purpose, and the
+check must complain.
+"""
 
 import os
 import pathlib

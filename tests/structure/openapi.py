@@ -3,8 +3,8 @@
 examples keep to its own schemas.
 
 The rules are those of the specification that a document like ours could break; each schema is held
-against the meta-schema of JSON Schema 2020-12. Where openapi-spec-validator is installed, it has a
-look as well.
+against the meta-schema of JSON Schema 2020-12. If openapi-spec-validator is installed, it must
+agree.
 """
 
 import json

@@ -1,4 +1,4 @@
-// Where the scanner is told to find the daemon's own names.
+// The addresses at which the scanner finds the daemon's own names.
 #include "daemon/own_endpoints.hpp"
 
 #include "tests/unit/daemon/server/tls_fixture.hpp"

@@ -1,4 +1,4 @@
-// When something is told: stages of a certificate that nobody renews, what a scan found compared
+// When an event is reported: stages of a certificate that nobody renews, what a scan found compared
 // with what was told, and how many failures it takes.
 #include <catch2/catch.hpp>
 

@@ -1,4 +1,4 @@
-// What monitoring systems hear: each state, the worst of several first, days counted downwards.
+// The reply for monitoring systems: each state, the worst of several first, days counted downwards.
 #include "inventory/check.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-// So much unreachable at once that it is rather the daemon's own network.
+// When so much is unreachable at once that the daemon's own network must be down.
 #include "inventory/outage.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-// What accounts, keys, tokens and digests are called, and what is none of them.
+// Text that is a valid account, key, token or digest, and text that is not.
 #include "protocol/account_values.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-// Single probes against real TLS servers and dumb ones on loopback.
+// Single probes against real TLS servers and silent ones on loopback.
 
 #include "scanner/probe.hpp"
 

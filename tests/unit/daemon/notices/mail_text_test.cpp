@@ -1,4 +1,4 @@
-// What people get to read, whatever a certificate or a server said.
+// The text of mails, with hostile text from certificates and servers.
 #include "daemon/notices/mail_text.hpp"
 #include "daemon/notices/chat_text.hpp"
 

@@ -1,4 +1,4 @@
-// What a configured program finds around itself, and how it ends.
+// The environment of a configured program, and how it ends.
 #include "daemon/notices/run_program.hpp"
 
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // The server's TLS ports and its Unix socket on real sockets: limits, certificates exchanged under
-// load, who an administrator is; also under TSan.
+// load, which user is an administrator; also under TSan.
 #include <fcntl.h>
 #include <sys/un.h>
 

@@ -72,7 +72,11 @@ bool LineConnection::recall(std::string_view line, TimePoint now, std::string& o
     return true;
   }
   const std::size_t start = out.size();
-  line::append_line(out, older->report);
+  if (older->refused) {
+    line::append_line(out, *older->refused);
+  } else {
+    line::append_line(out, older->report);
+  }
   if (host_.recent.keeps_this_one()) {
     host_.recent.keep(line, std::string_view(out).substr(start), older->basis);
   }

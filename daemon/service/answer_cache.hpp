@@ -1,16 +1,17 @@
 #pragma once
-// Remembers what `command expiration` said of a name that is well: one that is asked again while
-// nothing about it has changed is answered without a look into the store. Bounded; grows with what
-// is asked. Whether an answer still holds is the store's to say (store::Stamp). Thread-safe.
+// Remembers what `command expiration` said of a name, whatever its state: one that is asked again
+// while nothing about it has changed is answered without a look into the store. Bounded; grows with
+// what is asked. Whether an answer still holds is the store's to say (store::Stamp). Thread-safe.
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
-#include "inventory/scan_state.hpp"
 #include "protocol/values.hpp"
 #include "store/change_counters.hpp"
 
@@ -18,14 +19,16 @@ namespace certline::service {
 
 class AnswerCache {
  public:
-  // An answer without a detail, as far as it doesn't depend on the time of day.
+  // An answer, as far as it doesn't depend on the time of day.
   struct Answer {
     UtcTime last_scan_utc = 0, next_scan_utc = 0, not_after_utc = 0, renewal_due_utc = 0;
     store::Stamp stamp;
     std::uint32_t rules = 0;  // the settings that read the domain's text
     std::uint32_t addresses = 0;
-    ScanState problem = ScanState::pending;
+    std::string_view problem;                   // a text that lives as long as the program
+    std::shared_ptr<const std::string> detail;  // null for none
     bool certificate_found = false, trusted = false;
+    bool watched = true;    // otherwise the answer is that the name is not watched
     std::uint8_t hour = 0;  // in which it was kept, the last digits of it
   };
 

@@ -80,7 +80,12 @@ Reply handle(ReadContext& context, const GetExpiration& request) {
   const store::ReadView& view = context.view();
   const std::string canonical = request.domain.canonical();
   auto watch = view.watches.find(key->account, canonical);
-  if (!watch) return unknown_name();
+  if (!watch) {
+    // No endpoint has the number 0: only a write to the key or to this watch changes the answer.
+    const auto stamp = context.parts.store.stamp(view, hash, key->account, canonical, 0);
+    if (stamp && !request.ip) context.remembered.keep_unknown(request, *stamp, context.settings);
+    return unknown_name();
+  }
   auto known = view.endpoints.find(watch->endpoint);
   if (!known) throw store::CorruptValue("a watch without its endpoint");
   const WatchedName name{std::move(*watch), std::move(*known)};
@@ -108,7 +113,7 @@ Reply handle(ReadContext& context, const GetExpiration& request) {
       context.parts.store.stamp(view, hash, key->account, canonical, name.watch.endpoint);
   if (stamp) {
     context.basis = basis_of(*stamp, context.settings.generation, context.now, until);
-    if (!request.ip && said->detail.empty()) {
+    if (!request.ip) {
       context.remembered.keep(request, *said, endpoint, *stamp, context.settings);
     }
   }

@@ -2,7 +2,9 @@
 #include "daemon/service/remembered_expirations.hpp"
 
 #include <algorithm>
+#include <limits>
 
+#include "daemon/service/refusals.hpp"
 #include "inventory/client_silence.hpp"
 #include "inventory/rollup.hpp"
 
@@ -31,9 +33,17 @@ const RememberedExpirations::Recalled* RememberedExpirations::recall(
     return nullptr;
   }
   thread_local Recalled recalled;
+  if (!answer->watched) {
+    recalled.refused = unknown_name();
+    recalled.basis =
+        basis_of(answer->stamp, answer->rules, now, std::numeric_limits<UtcTime>::max());
+    return &recalled;
+  }
+  recalled.refused.reset();
   ExpirationReport& report = recalled.report;
   report.domain = domain;
-  report.problem = problem_name(answer->problem);
+  report.problem = answer->problem;
+  report.detail = answer->detail ? *answer->detail : std::string();
   report.trusted = answer->trusted;
   report.addresses = answer->addresses;
   report.last_scan_utc = answer->last_scan_utc;
@@ -56,9 +66,20 @@ void RememberedExpirations::keep(const GetExpiration& request, const ExpirationR
   answer.stamp = stamp;
   answer.rules = settings.generation;
   answer.addresses = report.addresses;
-  answer.problem = endpoint.problem;
+  answer.problem = report.problem;
+  if (!report.detail.empty()) answer.detail = std::make_shared<const std::string>(report.detail);
   answer.certificate_found = report.certificate_found;
   answer.trusted = report.trusted;
+  answer.hour = hour_of(parts_.now());
+  answers_.keep(request.domain.input(), request.key.text(), answer);
+}
+
+void RememberedExpirations::keep_unknown(const GetExpiration& request, const store::Stamp& stamp,
+                                         const runtime::Settings& settings) const {
+  AnswerCache::Answer answer;
+  answer.stamp = stamp;
+  answer.rules = settings.generation;
+  answer.watched = false;
   answer.hour = hour_of(parts_.now());
   answers_.keep(request.domain.input(), request.key.text(), answer);
 }

@@ -3,6 +3,7 @@
 // without a look into the store. answer_cache.hpp keeps the figures, the store's change stamps
 // (store/change_counters.hpp) tell whether they hold. Thread-safe.
 
+#include <optional>
 #include <string_view>
 
 #include "daemon/runtime/parts.hpp"
@@ -21,6 +22,7 @@ class RememberedExpirations {
 
   // A report and what it rests on. Belongs to the calling thread, until its next call.
   struct Recalled {
+    std::optional<Error> refused;  // instead of a report
     ExpirationReport report;
     RecentAnswers::Basis basis;
   };
@@ -28,10 +30,13 @@ class RememberedExpirations {
   const Recalled* recall(std::string_view domain, std::string_view key,
                          const runtime::Settings& settings) const;
 
-  // `report` answers `request` by `endpoint` alone: without `ip`, without a detail.
+  // `report` answers `request`, which has no `ip`, by the name's watch and `endpoint` alone.
   void keep(const GetExpiration& request, const ExpirationReport& report,
             const EndpointRecord& endpoint, const store::Stamp& stamp,
             const runtime::Settings& settings) const;
+  // The name is not watched with this key; `stamp` is that of the watch that is not there.
+  void keep_unknown(const GetExpiration& request, const store::Stamp& stamp,
+                    const runtime::Settings& settings) const;
 
  private:
   const runtime::Parts& parts_;

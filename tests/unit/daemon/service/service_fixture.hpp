@@ -84,7 +84,8 @@ struct ServiceFixture {
   // What is known without a look into the store, as its reply; empty for nothing.
   std::string recalled(const std::string& domain, const std::string& key) {
     const auto* const known = service->remembered().recall(domain, key, *settings);
-    return known == nullptr ? "" : render_line(Reply(ReplyBody{known->report}));
+    if (known == nullptr) return "";
+    return render_line(known->refused ? Reply(*known->refused) : Reply(ReplyBody{known->report}));
   }
 
   ExpirationReport expiration(const std::string& domain, const std::string& key) {

@@ -294,6 +294,50 @@ TEST_CASE("status counts what is there") {
   CHECK(status.uptime_s == 7);
 }
 
+TEST_CASE("a name that fails and one that is not watched are recalled, too") {
+  ServiceFixture f;
+  const std::string a = "a.example.org", b = "b.example.org";
+  const auto ask = [&](const std::string& name) {
+    return f.line("command expiration domain " + name + " apikey " + kKey);
+  };
+  const auto scan = [&](ScanState state) {
+    f.time += 60;
+    f.observe(a, 443, Starttls::none, f.seen({f.address("192.0.2.1", state, "leaf")}));
+  };
+  REQUIRE(f.code(add(a, kKey)) == 200);
+  scan(ScanState::wrong_host);
+
+  const std::string wrong = ask(a);
+  CHECK(wrong.find("wrong_host") != std::string::npos);
+  CHECK(f.recalled(a, kKey) == wrong);
+  scan(ScanState::ok);
+  CHECK(f.recalled(a, kKey).empty());
+  const std::string well = ask(a);
+  CHECK(well.find("problem none") != std::string::npos);
+  CHECK(f.recalled(a, kKey) == well);  // without the detail of before
+
+  const std::string unknown = ask(b);
+  CHECK(unknown.find("status error 404") == 0);
+  CHECK(f.recalled(b, kKey) == unknown);
+  CHECK(f.recalled(a, kKey) == well);  // without the error of before
+  REQUIRE(f.code(add(b, kKey)) == 200);
+  CHECK(f.recalled(b, kKey).empty());
+  CHECK(ask(b).find("problem pending") != std::string::npos);
+  REQUIRE(f.code("command remove domain b.example.org apikey " + kKey) == 200);
+  CHECK(f.recalled(b, kKey).empty());
+  CHECK(ask(b) == unknown);
+  CHECK(f.recalled(b, kKey) == unknown);
+  SECTION("until the key is another account's") {
+    REQUIRE(f.code("command claim email o@example.org apikey " + kOther) == 200);
+    REQUIRE(f.code("command claim email o@example.org apikey " + kKey) == 200);
+    CHECK(f.recalled(b, kKey).empty());
+  }
+  SECTION("for an hour at most") {
+    f.time += kHour;
+    CHECK(f.recalled(b, kKey).empty());
+  }
+}
+
 TEST_CASE("a name that is well is recalled, word for word, until something about it changes") {
   ServiceFixture f;
   const std::string a = "a.example.org";
@@ -336,8 +380,15 @@ TEST_CASE("a name that is well is recalled, word for word, until something about
     const std::string leaf = hex(pki::sha256("new leaf"));
     REQUIRE(f.code(add(a, kKey) + " sha256 " + leaf) == 200);
     CHECK(f.recalled(a, kKey).empty());
-    CHECK(f.line(ask).find("old_certificate_served") != std::string::npos);
-    CHECK(f.recalled(a, kKey).empty());  // a problem is told anew each time
+    const std::string waits = f.line(ask);
+    CHECK(waits.find("old_certificate_served") != std::string::npos);
+    f.settle();
+    CHECK(f.line(ask) == waits);
+    CHECK(f.recalled(a, kKey) == waits);
+    f.time += 100;
+    f.observe(a, 443, Starttls::none, f.seen({f.address("192.0.2.1", ScanState::ok, "new leaf")}));
+    CHECK(f.recalled(a, kKey).empty());
+    CHECK(f.line(ask).find("problem none") != std::string::npos);
   }
   SECTION("the key joins another account") {
     REQUIRE(f.code("command claim email o@example.org apikey " + kOther) == 200);

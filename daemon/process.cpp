@@ -145,7 +145,10 @@ Result<void> Process::start() {
   auto trust = pki::TrustStore::load(config.trust_file());
   if (!trust) return trust.error();
   if (auto loaded = load_identity(); !loaded) return loaded.error();
-  auto store = store::lmdb::open({config.store.path, config.store.map_size, false});
+  const auto note = [this](const std::string& text) {
+    log_.write(runtime::LogLevel::warning, "store_not_checked", {{"why", text}});
+  };
+  auto store = store::lmdb::open({config.store.path, config.store.map_size, false, note});
   if (!store) return store.error();
   store_ = std::move(*store);
 

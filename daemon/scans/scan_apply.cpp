@@ -7,6 +7,7 @@
 #include "inventory/rollup.hpp"
 #include "pki/certificate.hpp"
 #include "pki/host_match.hpp"
+#include "store/room.hpp"
 
 namespace certline::scans {
 namespace {
@@ -15,15 +16,6 @@ using store::WriteView;
 using Ders = std::vector<std::pair<Sha256, std::vector<std::uint8_t>>>;
 
 constexpr std::size_t kWatchersPerScan = 10'000;
-
-// Half of what new names leave free. Where no more is left, a scan adds no rows and only changes
-// those that are there, so that removals still find room for the pages they copy.
-constexpr std::uint64_t kReservedShare = 20;
-constexpr std::uint64_t kReservedBytes = 128 * 1024;
-
-bool room_for_new_rows(const WriteView& view) {
-  return view.free_bytes() >= std::max(view.capacity_bytes() / kReservedShare, kReservedBytes);
-}
 
 bool knows(const std::vector<AddressRecord>& records, const IpAddress& address) {
   return std::any_of(records.begin(), records.end(),
@@ -160,7 +152,7 @@ std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner
   const std::vector<AddressRecord> known = view.addresses.of(id);
   ScanOutcome outcome = apply_observation(*endpoint, known, seen);
   const UtcTime now = rules.now;
-  const bool room = room_for_new_rows(view);
+  const bool room = store::has_room_for_rows(view);
   for (const IpAddress& gone : outcome.gone) view.addresses.remove(id, gone);
   for (const AddressRecord& address : outcome.addresses) {
     if (!room && !knows(known, address.address)) continue;

@@ -8,19 +8,13 @@
 #include <type_traits>
 
 #include "pki/digest.hpp"
+#include "store/room.hpp"
 
 namespace certline::service {
 namespace {
 
 using store::CommitOutcome;
 using store::WriteView;
-
-// So much of the map is kept for changes to what is there: a tenth of it, and in a small one room
-// for the pages that two writes copy, since those of the last one are not free yet.
-constexpr std::uint64_t kReservedShare = 10;
-constexpr std::uint64_t kReservedBytes = 256 * 1024;
-// And so much for each endpoint that no scan has found an address of: what the first one brings.
-constexpr std::uint64_t kFirstScanBytes = 4096;
 
 }  // namespace
 
@@ -56,11 +50,7 @@ Error refused(WriteContext& scene, std::string_view action, AccountId account, s
 }
 
 bool full_for_new_names(const WriteContext& scene) {
-  // Looked at within the write: the names before it in the same commit count.
-  const store::Counts counts = scene.view.counts();
-  const std::uint64_t unscanned = counts.endpoints - std::min(counts.endpoints, counts.addresses);
-  const std::uint64_t kept = std::max(scene.view.capacity_bytes() / kReservedShare, kReservedBytes);
-  if (scene.view.free_bytes() >= kept + unscanned * kFirstScanBytes) return false;
+  if (store::has_room_for_names(scene.view)) return false;
   const auto used = static_cast<std::int64_t>(scene.parts.store.used_fraction() * 100);
   scene.parts.log.write_limited(runtime::LogLevel::warning, "store_full",
                                 {{"used_percent", used}, {"do", "raise store.map_size"}});

@@ -78,7 +78,8 @@ Result<std::unique_ptr<Store>> open(const StoreSettings& settings) {
   }
   const auto mode =
       settings.read_only ? Environment::Mode::read_only : Environment::Mode::read_write;
-  auto environment = Environment::open(settings.path, settings.map_size, mode);
+  auto environment =
+      Environment::open(settings.path, settings.map_size, mode, {running_library(), settings.note});
   if (!environment) return environment.error();
   return std::make_unique<Store>(
       std::make_unique<LmdbEngine>(std::move(lock), std::move(*environment)), !settings.read_only);

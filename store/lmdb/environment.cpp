@@ -90,7 +90,8 @@ void must_succeed(int code, const char* what) {
 }
 
 Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
-                                                       std::uint64_t map_size, Mode mode) {
+                                                       std::uint64_t map_size, Mode mode,
+                                                       const Opening& opening) {
   if (mode == Mode::read_write) {
     if (const auto made = make_directory(path); !made) return made.error();
   }
@@ -101,7 +102,7 @@ Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
   const std::lock_guard lock(all.mutex);
   auto at = all.entries.find(id);
   if (at == all.entries.end()) {
-    auto opened = open_new(path, map_size, mode);
+    auto opened = open_new(path, map_size, mode, opening);
     if (!opened) return opened.error();
     at = all.entries.emplace(id, Entry{std::move(*opened), mode, 0}).first;
   }
@@ -113,7 +114,8 @@ Result<std::shared_ptr<Environment>> Environment::open(const std::string& path,
 }
 
 Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& path,
-                                                           std::uint64_t map_size, Mode mode) {
+                                                           std::uint64_t map_size, Mode mode,
+                                                           const Opening& opening) {
   std::unique_ptr<Environment> opened(new Environment);
   try {
     must_succeed(mdb_env_create(&opened->env_), "create environment");
@@ -125,10 +127,12 @@ Result<std::unique_ptr<Environment>> Environment::open_new(const std::string& pa
     if (mode == Mode::read_write && !std::filesystem::exists(data_file)) {
       make_data_file(path, map_size);
     }
-    check_meta_pages(data_file);
+    const auto unknown = unknown_pages(data_file, opening.library);
+    if (unknown && opening.note) opening.note("store " + path + " is not checked: " + *unknown);
+    if (!unknown) check_meta_pages(data_file);
     must_succeed(mdb_env_open(env, path.c_str(), open_flags(mode), kFileMode), "open");
     if (mode != Mode::parked) opened->clear_stale_readers();
-    opened->unsound_ = check_pages(data_file, *opened);
+    if (!unknown) opened->unsound_ = check_pages(data_file, *opened);
     opened->open_tables(mode == Mode::read_write);
     if (mode == Mode::read_write) {
       if (const auto synced = sync_directory(path); !synced) return synced.error();

@@ -7,7 +7,9 @@
 
 #include <array>
 #include <bitset>
+#include <compare>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -22,6 +24,13 @@ namespace certline::store::lmdb {
 // Throws the exception that belongs to an LMDB return code other than MDB_SUCCESS.
 void must_succeed(int code, const char* what);
 
+// Of the library that is loaded, which need not be the one of lmdb.h.
+struct LibraryVersion {
+  int major = 0, minor = 0, patch = 0;
+  auto operator<=>(const LibraryVersion&) const = default;
+};
+LibraryVersion running_library();
+
 class Environment {
  public:
   enum class Mode : std::uint8_t {
@@ -30,9 +39,18 @@ class Environment {
     parked,      // a backup: nobody writes it, no lock file is made
   };
 
+  // How the pages are checked before LMDB follows them.
+  struct Opening {
+    LibraryVersion library = running_library();
+    std::function<void(const std::string&)> note = {};  // told why they are not
+  };
   // `map_size` 0: what the file says. Errors: unavailable, refused (newer format).
   static Result<std::shared_ptr<Environment>> open(const std::string& path, std::uint64_t map_size,
-                                                   Mode mode);
+                                                   Mode mode, const Opening& opening);
+  static Result<std::shared_ptr<Environment>> open(const std::string& path, std::uint64_t map_size,
+                                                   Mode mode) {
+    return open(path, map_size, mode, Opening{});
+  }
   ~Environment();
   Environment(const Environment&) = delete;
   Environment& operator=(const Environment&) = delete;
@@ -64,7 +82,8 @@ class Environment {
 
   Environment() = default;
   static Result<std::unique_ptr<Environment>> open_new(const std::string& path,
-                                                       std::uint64_t map_size, Mode mode);
+                                                       std::uint64_t map_size, Mode mode,
+                                                       const Opening& opening);
   static void make_data_file(const std::string& path, std::uint64_t map_size);
   void open_tables(bool create);
   std::uint32_t check_format(MDB_txn* txn, bool create) const;  // 0: the store is made just now

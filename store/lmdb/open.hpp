@@ -2,6 +2,7 @@
 // A store in LMDB: how to open one, and copies of it. FORMAT.md (in store/) fixes the bytes.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -13,6 +14,8 @@ struct StoreSettings {
   std::string path;                      // a directory; created with mode 700 if missing
   std::uint64_t map_size = 16ull << 30;  // sparse; the most the file can grow to
   bool read_only = false;
+  // Told in one sentence, for the log, when the file is opened without a check of its pages.
+  std::function<void(const std::string&)> note = {};
 };
 
 // Errors: unavailable (cannot open, damaged), refused (newer schema, locked by another daemon).

@@ -22,6 +22,8 @@ using namespace pages;
 // Pages given up again before they were written may lie behind the end of the file: so many are in
 // a transaction at most.
 constexpr std::uint64_t kUnwritten = 131072;
+// Their mdb.c was read for this check. A newer one belongs here once its pages were compared.
+constexpr std::array kKnownLibraries = {LibraryVersion{0, 9, 24}};
 constexpr int kTries = 100;  // a running writer replaces the descriptions under our eyes
 constexpr std::size_t kReadAhead = std::size_t{1} << 30;
 
@@ -285,6 +287,23 @@ class Walk {
 };
 
 }  // namespace
+
+LibraryVersion running_library() {
+  LibraryVersion version;
+  mdb_version(&version.major, &version.minor, &version.patch);
+  return version;
+}
+
+std::optional<std::string> unknown_pages(const std::string& data_file, LibraryVersion library) {
+  if (std::ranges::find(kKnownLibraries, library) == kKnownLibraries.end())
+    return "the page check does not know LMDB " + std::to_string(library.major) + "." +
+           std::to_string(library.minor) + "." + std::to_string(library.patch);
+  const Mapping file(data_file);
+  if (file.bytes().size() < kPageHeader + Meta::kSize) return std::nullopt;
+  const Meta first = Meta::at(file.bytes().subspan(kPageHeader));
+  if (first.magic != kMagic || first.version == kVersion) return std::nullopt;
+  return "the page check does not know LMDB's data version " + std::to_string(first.version);
+}
 
 void check_meta_pages(const std::string& data_file) {
   const Mapping file(data_file);

@@ -13,11 +13,18 @@
 // nobody can be told that something does not exist.
 
 #include <bitset>
+#include <optional>
 #include <string>
 
 #include "store/lmdb/environment.hpp"
 
 namespace certline::store::lmdb {
+
+// Why this check can't tell whether the file is sound, as a sentence for the log: it knows the
+// pages of one data version only, as the libraries it was written for write them. Whoever gets a
+// reason checks nothing and leaves the file to LMDB, which refuses a data version unknown to it.
+std::optional<std::string> unknown_pages(const std::string& data_file,
+                                         LibraryVersion library = running_library());
 
 // The two pages that describe the newest snapshots, before LMDB reads them. A file that is absent
 // or empty is a store still to be made.

@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "samples.hpp"
+#include "tests/unit/store/engines.hpp"
 
 using namespace certline;
 using namespace certline::store;
@@ -14,10 +14,6 @@ using namespace certline::store::test;
 namespace {
 
 using Keys = std::vector<std::pair<KeyTag, KeyRecord>>;
-
-std::unique_ptr<Store> open(const Scratch& scratch) {
-  return lmdb::open(settings(scratch / "s")).value();
-}
 
 void write(const std::unique_ptr<Store>& store, const std::function<void(WriteView&)>& apply) {
   REQUIRE(store->write(apply) == CommitOutcome::committed);
@@ -52,12 +48,12 @@ void compare(const Store& store, const std::map<KeyTag, KeyRecord>& model, Accou
 
 }  // namespace
 
-TEST_CASE("the keys of each account, after random moves and removals") {
+TEST_CASE_METHOD(OnEachEngine, "the keys of each account, after random moves and removals") {
   const Scratch scratch;
   std::map<KeyTag, KeyRecord> model;
   std::mt19937 random(11);
   {
-    const auto store = open(scratch);
+    const auto store = open_at(scratch / "s");
     for (int job = 0; job < 60; ++job) {
       write(store, [&](WriteView& view) {
         for (int i = 0; i < 20; ++i) {
@@ -78,12 +74,13 @@ TEST_CASE("the keys of each account, after random moves and removals") {
       compare(*store, model, 4);
     }
   }
-  compare(*open(scratch), model, 4);
+  compare(*open_at(scratch / "s"), model, 4);
 }
 
-TEST_CASE("a key is found by its hash and by its tag, and is gone when it is removed") {
+TEST_CASE_METHOD(OnEachEngine,
+                 "a key is found by its hash and by its tag, and is gone when it is removed") {
   const Scratch scratch;
-  const auto store = open(scratch);
+  const auto store = open_at(scratch / "s");
   write(store, [](WriteView& view) { view.keys.put(hash(1), sample_key(5)); });
   KeyRecord wanted = sample_key(5);
   wanted.digest = hash(1);
@@ -99,9 +96,9 @@ TEST_CASE("a key is found by its hash and by its tag, and is gone when it is rem
   CHECK(store->read().keys.of(5, {}).first(9).empty());
 }
 
-TEST_CASE("accounts in pages; claims follow the claimed address") {
+TEST_CASE_METHOD(OnEachEngine, "accounts in pages; claims follow the claimed address") {
   const Scratch scratch;
-  const auto store = open(scratch);
+  const auto store = open_at(scratch / "s");
   const auto claims = [&](const char* email) {
     return store->read().accounts.claiming(email).first(9);
   };
@@ -140,9 +137,9 @@ TEST_CASE("accounts in pages; claims follow the claimed address") {
   CHECK(store->read().counts().accounts == 3);
 }
 
-TEST_CASE("an address that another account took over stays that one's") {
+TEST_CASE_METHOD(OnEachEngine, "an address that another account took over stays that one's") {
   const Scratch scratch;
-  const auto store = open(scratch);
+  const auto store = open_at(scratch / "s");
   const auto owner = [&] { return store->read().accounts.by_email("a@example.org"); };
   write(store, [](WriteView& view) {
     view.accounts.put(plain_account(1, "a@example.org"));
@@ -157,9 +154,9 @@ TEST_CASE("an address that another account took over stays that one's") {
   CHECK_FALSE(owner());
 }
 
-TEST_CASE("tokens are found by their hash until they are removed") {
+TEST_CASE_METHOD(OnEachEngine, "tokens are found by their hash until they are removed") {
   const Scratch scratch;
-  const auto store = open(scratch);
+  const auto store = open_at(scratch / "s");
   write(store, [](WriteView& view) {
     for (std::uint32_t n = 1; n <= 3; ++n) view.tokens.put(hash(n), sample_token());
   });
@@ -180,15 +177,15 @@ TEST_CASE("tokens are found by their hash until they are removed") {
   CHECK_FALSE(store->read().tokens.find(hash(3)));
 }
 
-TEST_CASE("the audit grows at its end, and goes on there after a restart") {
+TEST_CASE_METHOD(OnEachEngine, "the audit grows at its end, and goes on there after a restart") {
   const Scratch scratch;
   for (UtcTime round = 0; round < 3; ++round) {
-    const auto store = open(scratch);
+    const auto store = open_at(scratch / "s");
     write(store, [&](WriteView& view) {
       for (UtcTime i = 1; i <= 4; ++i) view.audit.append(sample_audit(round * 4 + i));
     });
   }
-  const auto store = open(scratch);
+  const auto store = open_at(scratch / "s");
   CHECK(store->write([](WriteView& view) {
     view.audit.append(sample_audit(99));
     throw std::runtime_error("refused after all");
@@ -204,9 +201,10 @@ TEST_CASE("the audit grows at its end, and goes on there after a restart") {
   CHECK(page[0].first == 8);
 }
 
-TEST_CASE("newcomers are counted per source and day, and only today's are kept") {
+TEST_CASE_METHOD(OnEachEngine,
+                 "newcomers are counted per source and day, and only today's are kept") {
   const Scratch scratch;
-  const auto store = open(scratch);
+  const auto store = open_at(scratch / "s");
   const IpAddress one = IpAddress::v4(1), two = IpAddress::v4(2);
   const auto count = [&](UtcTime day, const IpAddress& source) {
     return store->read().accounts.opened(day, source);
@@ -228,10 +226,10 @@ TEST_CASE("newcomers are counted per source and day, and only today's are kept")
   CHECK(count(20'001, two) == 0);
 }
 
-TEST_CASE("each store has a secret of its own, the same after a restart") {
+TEST_CASE_METHOD(OnEachEngine, "each store has a secret of its own, the same after a restart") {
   const Scratch scratch;
-  const Sha256 first = open(scratch)->read().secret();
-  CHECK(open(scratch)->read().secret() == first);
+  const Sha256 first = open_at(scratch / "s")->read().secret();
+  CHECK(open_at(scratch / "s")->read().secret() == first);
   CHECK(first != Sha256{});
-  CHECK(lmdb::open(settings(scratch / "other")).value()->read().secret() != first);
+  CHECK(open_at(scratch / "other")->read().secret() != first);
 }

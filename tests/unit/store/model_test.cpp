@@ -5,7 +5,7 @@
 #include <random>
 #include <set>
 
-#include "samples.hpp"
+#include "tests/unit/store/engines.hpp"
 
 using namespace certline;
 using namespace certline::store;
@@ -210,12 +210,12 @@ void compare(const Store& store, const Model& model) {
 
 }  // namespace
 
-TEST_CASE("random operations leave what the model says") {
+TEST_CASE_METHOD(OnEachEngine, "random operations leave what the model says") {
   const Scratch scratch;
   Model model;
   Storm storm(3);
   {
-    const auto store = lmdb::open(settings(scratch / "s")).value();
+    const auto store = open_at(scratch / "s");
     for (int job = 0; job < 400; ++job) {
       const auto outcome = store->write([&](WriteView& view) {
         for (int i = 0; i < 40; ++i) storm.step(view, model);
@@ -226,13 +226,14 @@ TEST_CASE("random operations leave what the model says") {
     compare(*store, model);
     CHECK(model.references().size() > 10);
   }
-  const auto again = lmdb::open(settings(scratch / "s")).value();
+  const auto again = open_at(scratch / "s");
   compare(*again, model);
 }
 
-TEST_CASE("an endpoint whose addresses rotate for ever keeps a bounded history") {
+TEST_CASE_METHOD(OnEachEngine,
+                 "an endpoint whose addresses rotate for ever keeps a bounded history") {
   const Scratch scratch;
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   for (std::uint32_t round = 0; round < 9; ++round) {
     REQUIRE(store->write([&](WriteView& view) {
       view.endpoints.put(sample_endpoint(1));
@@ -249,9 +250,10 @@ TEST_CASE("an endpoint whose addresses rotate for ever keeps a bounded history")
   for (const auto& record : kept) CHECK(record.at_utc >= 1900 - UtcTime(kHistoryPerEndpoint));
 }
 
-TEST_CASE("certificates: the order within a job is free, an unknown one fails the job") {
+TEST_CASE_METHOD(OnEachEngine,
+                 "certificates: the order within a job is free, an unknown one fails the job") {
   const Scratch scratch;
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   const auto address = sample_address(1);
   const Ders ders = {{address.chain[0], der(1)}, {address.chain[1], der(2)}};
   auto change = sample_history(1);
@@ -279,9 +281,9 @@ TEST_CASE("certificates: the order within a job is free, an unknown one fails th
   CHECK(store->read().history.of(1).empty());
 }
 
-TEST_CASE("accounts, e-mail index, pages of names, intermediates") {
+TEST_CASE_METHOD(OnEachEngine, "accounts, e-mail index, pages of names, intermediates") {
   const Scratch scratch;
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   AccountId first = 0, second = 0;
   REQUIRE(store->write([&](WriteView& view) {
     first = view.accounts.new_id();

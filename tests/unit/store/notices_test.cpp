@@ -7,7 +7,7 @@
 #include <random>
 #include <set>
 
-#include "samples.hpp"
+#include "tests/unit/store/engines.hpp"
 
 using namespace certline;
 using namespace certline::store;
@@ -44,12 +44,12 @@ void compare(const Store& store, const std::set<Alarm>& model) {
 
 }  // namespace
 
-TEST_CASE("alarms are what a set says they are") {
+TEST_CASE_METHOD(OnEachEngine, "alarms are what a set says they are") {
   const Scratch scratch;
   std::set<Alarm> model;
   std::mt19937 random(7);
   {
-    const auto store = lmdb::open(settings(scratch / "s")).value();
+    const auto store = open_at(scratch / "s");
     for (int job = 0; job < 80; ++job) {
       const bool grows = job / 20 % 2 == 0;
       write(*store, [&](WriteView& view) {
@@ -69,10 +69,10 @@ TEST_CASE("alarms are what a set says they are") {
     }
     CHECK(model.size() > 50);
   }
-  compare(*lmdb::open(settings(scratch / "s")).value(), model);
+  compare(*open_at(scratch / "s"), model);
 }
 
-TEST_CASE("a number in an alarm") {
+TEST_CASE_METHOD(OnEachEngine, "a number in an alarm") {
   CHECK(alarm_about(0x0102030405060708) == "\x01\x02\x03\x04\x05\x06\x07\x08");
   for (const std::uint64_t n : {std::uint64_t{0}, std::uint64_t{255}, ~std::uint64_t{0}})
     CHECK(number_of({0, AlarmKind::tell, alarm_about(n)}) == n);
@@ -80,9 +80,9 @@ TEST_CASE("a number in an alarm") {
   CHECK(number_of({0, AlarmKind::tell, ""}) == 0);
 }
 
-TEST_CASE("what was told of an endpoint is kept as long as the endpoint") {
+TEST_CASE_METHOD(OnEachEngine, "what was told of an endpoint is kept as long as the endpoint") {
   const Scratch scratch;
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   CHECK(store->read().incidents.alerts(7) == AlertState{});
   write(*store, [](WriteView& view) {
     view.endpoints.put(sample_endpoint(7));
@@ -96,9 +96,10 @@ TEST_CASE("what was told of an endpoint is kept as long as the endpoint") {
   CHECK(store->read().incidents.alerts(8) == sample_alert_state());
 }
 
-TEST_CASE("an endpoint is due only while somebody who watches it doesn't rest") {
+TEST_CASE_METHOD(OnEachEngine,
+                 "an endpoint is due only while somebody who watches it doesn't rest") {
   const Scratch scratch;
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   const auto due = [&] { return store->read().endpoints.due({}, 2'000'000'000).first(9).size(); };
   EndpointRecord endpoint = sample_endpoint(7);
   endpoint.watchers = 2;
@@ -112,9 +113,9 @@ TEST_CASE("an endpoint is due only while somebody who watches it doesn't rest") 
   }
 }
 
-TEST_CASE("incidents by account, and by what they are about") {
+TEST_CASE_METHOD(OnEachEngine, "incidents by account, and by what they are about") {
   const Scratch scratch;
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   IncidentKey other_subject = sample_incident_key(5, 1);
   other_subject.subject[31] ^= 1;
   IncidentKey other_event = sample_incident_key(5, 1);
@@ -151,11 +152,11 @@ TEST_CASE("incidents by account, and by what they are about") {
   CHECK(many[0].second.hosts[999] == IncidentHost{1000, "host-1000.example.org", true});
 }
 
-TEST_CASE("deliveries have numbers that are never used again") {
+TEST_CASE_METHOD(OnEachEngine, "deliveries have numbers that are never used again") {
   const Scratch scratch;
   std::uint64_t last = 0;
   {
-    const auto store = lmdb::open(settings(scratch / "s")).value();
+    const auto store = open_at(scratch / "s");
     write(*store, [&](WriteView& view) {
       for (int i = 0; i < 5; ++i) {
         DeliveryRecord record = sample_delivery(view.deliveries.new_id());
@@ -173,6 +174,6 @@ TEST_CASE("deliveries have numbers that are never used again") {
     CHECK_FALSE(store->read().deliveries.find(last));
     CHECK(store->read().deliveries.all(0).first(kAll).size() == 4);
   }
-  const auto store = lmdb::open(settings(scratch / "s")).value();
+  const auto store = open_at(scratch / "s");
   write(*store, [&](WriteView& view) { CHECK(view.deliveries.new_id() == last + 1); });
 }

@@ -3,8 +3,8 @@
 #include <catch2/catch.hpp>
 #include <thread>
 
-#include "samples.hpp"
 #include "store/lmdb/environment.hpp"
+#include "tests/unit/store/samples.hpp"
 
 using namespace certline;
 using namespace certline::store;

@@ -12,8 +12,8 @@
 #include <mutex>
 #include <thread>
 
-#include "samples.hpp"
 #include "store/lmdb/environment.hpp"
+#include "tests/unit/store/samples.hpp"
 
 using namespace certline;
 using namespace certline::store;

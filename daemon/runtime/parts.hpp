@@ -16,7 +16,9 @@ namespace certline::runtime {
 struct Gauges {
   std::atomic<std::uint64_t> connections{0};
   std::atomic<std::uint64_t> scans_in_flight{0};
-  std::atomic<UtcTime> last_scan_utc{0};  // when one was last saved; 0: not since the start
+  // When the results of a scan were last committed; 0: not since the start. Written by the scan's
+  // own job alone, so that it tells whether scans go on.
+  std::atomic<UtcTime> last_scan_utc{0};
 };
 
 // Thread-safe.

@@ -89,6 +89,7 @@ class ScanJob final : public store::WriteJob {
   void done(store::CommitOutcome outcome) override {
     const bool saved = outcome == store::CommitOutcome::committed;
     if (saved) {
+      parts_.parts.gauges.last_scan_utc = now_;
       scene_.outages->told = told_outage_;
       if (hint_) scene_.outages->watch.note(id_, hint_->failed, now_);
     } else {

@@ -323,49 +323,27 @@ TEST_CASE("a token is forgotten at its end") {
   CHECK(fixture.store->read().alarms.until(kStart + 10).first(10).empty());
 }
 
-TEST_CASE("scans that stand still are told once, and that they go on") {
-  ServiceFixture fixture(with_channels({webhook("a", "http://127.0.0.1:9/")}));
-  Takers takers;
-  takers.say("a", Ending::delivered);
-  Notifier notifier(parts(fixture, takers), fixture.settings);
-  notifier.run_due(kStart);
-  REQUIRE(fixture.code("command add domain www.example.org apikey " + kKey) == 200);
-  const auto minutes = [&](UtcTime from, UtcTime to) {
-    for (UtcTime m = from; m <= to; ++m) {
-      fixture.time = kStart + 60 * m;
-      notifier.run_due(fixture.time);
-    }
-  };
-  minutes(1, 14);
-  CHECK(takers.taken().empty());
-  minutes(15, 60);
-  REQUIRE(takers.taken().size() == 1);
-  CHECK(takers.taken()[0].event == EventKind::scanner_stalled);
-  fixture.gauges.last_scan_utc = fixture.time.load();
-  minutes(61, 70);
-  REQUIRE(takers.taken().size() == 2);
-  CHECK(takers.taken()[1].event == EventKind::recovered);
-  CHECK(takers.taken()[1].about == EventKind::scanner_stalled);
-}
-
 TEST_CASE("a client that falls silent is told, and that it is back") {
   ServiceFixture fixture(with_channels({webhook("a", "http://127.0.0.1:9/")}));
   Takers takers;
   takers.say("a", Ending::delivered);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   const std::string report = "command add domain www.example.org apikey " + kKey;
+  const auto scan = [&] {
+    fixture.observe("www.example.org", 443, Starttls::none,
+                    fixture.seen({fixture.address("192.0.2.1", ScanState::ok, "leaf")}));
+  };
   for (int day = 0; day < 5; ++day) {
     fixture.time = kStart + day * 86'400;
-    fixture.gauges.last_scan_utc = fixture.time.load();
     REQUIRE(fixture.code(report) == 200);
-    fixture.settle();
+    scan();
     notifier.run_due(fixture.time);
   }
   CHECK(takers.taken().empty());
   const auto days = [&](int from, int to) {
     for (int day = from; day <= to; ++day) {
       fixture.time = kStart + day * 86'400 + 60;
-      fixture.gauges.last_scan_utc = fixture.time.load();
+      scan();
       notifier.run_due(fixture.time);
     }
   };

@@ -69,7 +69,7 @@ struct DriverFixture : service::ServiceFixture {
     driver = std::make_unique<ScanDriver>(
         ScanDriverParts{*driver_parts, scanner, *pool, [this](EndpointId) { note_scanned(); }},
         settings);
-    service->on_due_changed([this] { driver->wake(); });
+    parts->on_due_changed = [this] { driver->wake(); };
     driver->start();
   }
   ~DriverFixture() {

@@ -7,22 +7,16 @@
 #include <limits>
 
 #include "inventory/renewal.hpp"
+#include "protocol/text_limits.hpp"
 
 namespace certline {
 namespace {
 
 constexpr std::size_t kDetailBytes = 200;
 
-// At most `most` bytes, never cutting a UTF-8 sequence in two.
-std::string clipped(std::string_view text, std::size_t most) {
-  if (text.size() <= most) return std::string(text);
-  std::size_t end = most;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) --end;
-  return std::string(text.substr(0, end));
-}
-
 std::string with_suffix(std::string_view text, std::string_view suffix) {
-  return clipped(text, kDetailBytes - std::min(suffix.size(), kDetailBytes)) + std::string(suffix);
+  const std::size_t most = kDetailBytes - std::min(suffix.size(), kDetailBytes);
+  return std::string(whole_prefix(text, most)) += suffix;
 }
 
 bool has_certificate(const AddressRecord& record) {
@@ -39,7 +33,7 @@ std::string detail_of(const AddressRecord& worst, std::span<const AddressRecord>
   if (worst.state == ScanState::ok) return {};
   const std::string_view reason =
       worst.detail.empty() ? scan_state_name(worst.state) : std::string_view(worst.detail);
-  if (all.size() == 1) return clipped(reason, kDetailBytes);
+  if (all.size() == 1) return std::string(whole_prefix(reason, kDetailBytes));
   const auto fine = std::count_if(all.begin(), all.end(),
                                   [](const AddressRecord& a) { return a.state == ScanState::ok; });
   return with_suffix(
@@ -58,7 +52,7 @@ AddressRecord make_record(const AddressObservation& seen, const AddressRecord* b
   AddressRecord record;
   record.address = seen.address;
   record.state = seen.state;
-  record.detail = clipped(seen.detail, kDetailBytes);
+  record.detail = whole_prefix(seen.detail, kDetailBytes);
   for (const auto& certificate : seen.chain) {
     if (record.chain.size() == kStoredChainCertificates) break;
     record.chain.push_back(certificate.sha256);
@@ -133,7 +127,7 @@ void keep_addresses(std::span<const AddressRecord> before, const Observation& se
   out.endpoint.problem = seen.resolution == ScanState::ok ? ScanState::no_address : seen.resolution;
   const std::string_view reason =
       seen.detail.empty() ? scan_state_name(out.endpoint.problem) : std::string_view(seen.detail);
-  out.endpoint.detail = before.empty() ? clipped(reason, kDetailBytes)
+  out.endpoint.detail = before.empty() ? whole_prefix(reason, kDetailBytes)
                                        : with_suffix(reason, "; the rest is as of an earlier scan");
 }
 
@@ -142,8 +136,9 @@ void set_problem(ExpirationReport& out, ScanState state, std::string_view detail
   out.detail = detail;
   if (awaited) {
     constexpr std::string_view kAwaited = "the announced certificate is not served everywhere yet";
-    out.detail = detail.empty() ? std::string(kAwaited)
-                                : clipped(std::string(kAwaited) + "; " + out.detail, kDetailBytes);
+    out.detail = detail.empty()
+                     ? std::string(kAwaited)
+                     : whole_prefix(std::string(kAwaited) + "; " + out.detail, kDetailBytes);
     state = ScanState::old_certificate_served;
   }
   out.problem = problem_name(state);

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cstdio>
 
 #include "inventory/schedule.hpp"
 
@@ -46,15 +44,6 @@ constexpr std::array kPhrases = {
 };
 
 }  // namespace
-
-std::string day_text(UtcTime when) {
-  const std::chrono::sys_seconds time{std::chrono::seconds(when)};
-  const std::chrono::year_month_day day{std::chrono::floor<std::chrono::days>(time)};
-  char text[24];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02u", static_cast<int>(day.year()),
-                static_cast<unsigned>(day.month()), static_cast<unsigned>(day.day()));
-  return text;
-}
 
 std::string counted(std::size_t n, std::string_view what) {
   std::string out = std::to_string(n) + ' ' + std::string(what);

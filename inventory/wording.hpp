@@ -6,12 +6,12 @@
 #include <vector>
 
 #include "inventory/message.hpp"
+#include "protocol/utc_text.hpp"
 
 namespace certline {
 
 struct HostFacts;
 
-std::string day_text(UtcTime when);     // "2026-12-03"
 std::string duration(UtcTime seconds);  // "12 days", "5 hours", "1 minute"; nothing below a minute
 std::string counted(std::size_t n, std::string_view what);  // "1 name", "2 names"
 std::string ends_text(UtcTime not_after, UtcTime now);      // "ends in 12 days (2026-12-03)"

@@ -85,17 +85,4 @@ bool has_certificate_form(const ASN1_TIME* time) {
   return size == wanted && ASN1_STRING_get0_data(time)[size - 1] == 'Z';
 }
 
-std::string utc_text(UtcTime time) {
-  using namespace std::chrono;
-  const sys_seconds at{seconds{time}};
-  const year_month_day date{floor<days>(at)};
-  const hh_mm_ss clock{at - floor<days>(at)};
-  char text[64];
-  std::snprintf(text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02dZ", static_cast<int>(date.year()),
-                static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-                static_cast<int>(clock.hours().count()), static_cast<int>(clock.minutes().count()),
-                static_cast<int>(clock.seconds().count()));
-  return text;
-}
-
 }  // namespace certline::pki

@@ -23,6 +23,5 @@ Result<std::string> serial_text(const ASN1_INTEGER* serial);
 
 Result<UtcTime> unix_time(const ASN1_TIME* time);
 bool has_certificate_form(const ASN1_TIME* time);  // RFC 5280 4.1.2.5: seconds given, ends in Z
-std::string utc_text(UtcTime time);                // "2026-11-21T09:00:00Z"
 
 }  // namespace certline::pki

@@ -11,6 +11,7 @@
 
 #include "pki/asn1_values.hpp"
 #include "pki/path_search.hpp"
+#include "protocol/utc_text.hpp"
 
 namespace certline::pki {
 
@@ -156,10 +157,10 @@ class Examination {
       return;
     }
     if (now < *certificate_.not_before) {
-      add(ScanState::not_yet_valid, "is valid from " + utc_text(*certificate_.not_before));
+      add(ScanState::not_yet_valid, "is valid from " + iso_utc_text(*certificate_.not_before));
     }
     if (now > *certificate_.not_after) {
-      add(ScanState::expired, "expired at " + utc_text(*certificate_.not_after));
+      add(ScanState::expired, "expired at " + iso_utc_text(*certificate_.not_after));
     }
   }
 

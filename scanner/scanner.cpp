@@ -22,6 +22,7 @@
 #include <thread>
 #include <utility>
 
+#include "protocol/text_limits.hpp"
 #include "scanner/address_slots.hpp"
 #include "scanner/probe.hpp"
 #include "scanner/resolver.hpp"
@@ -70,10 +71,9 @@ const OwnEndpoint* own_endpoint(const Target& target, const ScannerSettings& set
   return found == settings.own.end() ? nullptr : &*found;
 }
 
-std::string cut(std::string text) {
+std::string detail(std::string text) {
   constexpr std::size_t kDetailBytes = 200;
-  if (text.size() > kDetailBytes) text.replace(kDetailBytes - 3, std::string::npos, "...");
-  return text;
+  return shortened(std::move(text), kDetailBytes);
 }
 
 class Worker {
@@ -148,7 +148,7 @@ class Worker {
     } catch (const std::exception& e) {
       if (stopping_) throw;
       out.resolution = ScanState::dns_error;
-      out.detail = cut("the scan failed: " + quoted(e.what(), 150));
+      out.detail = detail("the scan failed: " + quoted(e.what(), 150));
       out.addresses.clear();
     }
     if (stopping_) co_return;
@@ -169,7 +169,7 @@ class Worker {
       const auto names = resolver(job.settings);
       Resolved resolved = co_await names->resolve(job.target.host);
       out.resolution = resolved.state;
-      out.detail = cut(std::move(resolved.detail));
+      out.detail = detail(std::move(resolved.detail));
       addresses = std::move(resolved.addresses);
     }
     const auto executor = co_await asio::this_coro::executor;
@@ -204,7 +204,7 @@ class Worker {
       const auto refusal = own ? std::nullopt : settings->policy->refusal(address);
       if (refusal) {
         judged.row.state = ScanState::policy;
-        judged.row.detail = cut(*refusal);
+        judged.row.detail = detail(*refusal);
       } else {
         const auto place = co_await shared_.slots.enter(address);
         const ProbeTarget probed{address,     target.port,         target.starttls,
@@ -217,7 +217,7 @@ class Worker {
       judged = {};
       judged.row.address = address;
       judged.row.state = ScanState::tls_error;
-      judged.row.detail = cut("the probe failed: " + quoted(e.what(), 150));
+      judged.row.detail = detail("the probe failed: " + quoted(e.what(), 150));
     }
     if (--gathering->outstanding == 0) gathering->wake.cancel();
   }

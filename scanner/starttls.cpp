@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "protocol/error.hpp"
+#include "protocol/text_limits.hpp"
 
 namespace certline::scanner {
 
@@ -21,8 +22,7 @@ StarttlsStep starttls_fail(ScanState state, std::string_view what, std::string_v
   constexpr std::size_t kQuoted = 100, kMost = 200;
   std::string detail(what);
   if (!quote.empty()) detail += ": " + quoted(quote, kQuoted);
-  if (detail.size() > kMost) detail.replace(kMost - 3, std::string::npos, "...");
-  return {StarttlsStep::Next::fail, {}, state, std::move(detail)};
+  return {StarttlsStep::Next::fail, {}, state, shortened(std::move(detail), kMost)};
 }
 
 StarttlsStep starttls_injection(std::string_view glued) {

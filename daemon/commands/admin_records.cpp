@@ -1,7 +1,6 @@
 // Prints records as JSON, one object a line, for scripts and for `admin export`. A key appears as
 // its tag and a token as its purpose: the store knows only their hashes.
 #include <boost/json.hpp>
-#include <ctime>
 #include <limits>
 #include <ostream>
 
@@ -9,6 +8,7 @@
 #include "daemon/runtime/entropy.hpp"
 #include "daemon/service/account_rows.hpp"
 #include "inventory/rollup.hpp"
+#include "protocol/utc_text.hpp"
 
 namespace certline::commands {
 namespace {
@@ -177,13 +177,7 @@ void export_audit(const store::ReadView& view, const AccountRecord& account, std
 }  // namespace
 
 std::string time_text(UtcTime at) {
-  if (at == 0) return "-";
-  const std::time_t seconds = at;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  std::string text(20, '\0');
-  std::strftime(text.data(), text.size() + 1, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
+  return at == 0 ? "-" : iso_utc_text(at);
 }
 
 std::string account_json(const store::ReadView& view, const AccountRecord& account,

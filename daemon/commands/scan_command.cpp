@@ -2,7 +2,6 @@
 // stored, as text or as one JSON document.
 #include "daemon/commands/scan_command.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -15,6 +14,7 @@
 #include "inventory/renewal.hpp"
 #include "pki/certificate_summary.hpp"
 #include "pki/verdict.hpp"
+#include "protocol/utc_text.hpp"
 #include "scanner/scanner.hpp"
 
 namespace certline::commands {
@@ -26,10 +26,6 @@ constexpr int kFine = 0, kProblem = 1, kUsage = 2;
 
 UtcTime wall_clock() {
   return std::time(nullptr);
-}
-
-std::string date(UtcTime t) {
-  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(t));
 }
 
 bool is_fine(const AddressObservation& a) {
@@ -65,9 +61,10 @@ void print_certificate(const AddressObservation& a, UtcTime now, std::ostream& o
                      names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", ")));
   if (leaf.issuer) out << fmt::format("  issuer       {}\n", *leaf.issuer);
   if (a.not_after != 0) {
-    out << fmt::format("  valid        {} to {} ({} days left)\n", date(a.not_before),
-                       date(a.not_after), (a.not_after - now) / 86'400);
-    out << fmt::format("  renewal      {} {}\n", now >= due ? "due since" : "due from", date(due));
+    out << fmt::format("  valid        {} to {} ({} days left)\n", second_text(a.not_before),
+                       second_text(a.not_after), (a.not_after - now) / 86'400);
+    out << fmt::format("  renewal      {} {}\n", now >= due ? "due since" : "due from",
+                       second_text(due));
   }
   out << fmt::format("  chain        {} certificate{} sent\n", a.chain.size(),
                      a.chain.size() == 1 ? "" : "s");

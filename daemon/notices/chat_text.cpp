@@ -11,6 +11,7 @@
 #include "connectors/smtp.hpp"
 #include "daemon/notices/mail_text.hpp"
 #include "daemon/notices/message_json.hpp"
+#include "protocol/text_limits.hpp"
 
 namespace certline::notices {
 namespace {
@@ -29,14 +30,6 @@ constexpr std::array<std::string_view, 4> kTags{"white_check_mark", "information
 
 std::size_t index(Severity severity) {
   return static_cast<std::size_t>(severity) % kColours.size();
-}
-
-// At most `most` bytes, whole characters, and a sign that something is missing.
-std::string shortened(std::string text, std::size_t most) {
-  if (text.size() <= most) return text;
-  std::size_t size = most - 3;
-  while (size > 0 && (static_cast<unsigned char>(text[size]) & 0xc0) == 0x80) --size;
-  return text.substr(0, size) + "...";
 }
 
 std::string slack_escaped(std::string_view text) {

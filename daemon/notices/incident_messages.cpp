@@ -171,6 +171,12 @@ void drop_absorbed(Incidents& told) {
   told = std::move(kept);
 }
 
+UtcTime period_of(Digest digest) {
+  return digest == Digest::weekly ? 7 * kDay : kDay;
+}
+
+}  // namespace
+
 void put_delivery(WriteView& view, const std::string& channel, const std::string& to,
                   const Message& message, UtcTime now) {
   DeliveryRecord record;
@@ -183,12 +189,6 @@ void put_delivery(WriteView& view, const std::string& channel, const std::string
   view.deliveries.put(record);
   view.alarms.set({now, AlarmKind::deliver, alarm_about(record.id)});
 }
-
-UtcTime period_of(Digest digest) {
-  return digest == Digest::weekly ? 7 * kDay : kDay;
-}
-
-}  // namespace
 
 std::size_t deliver(WriteView& view, const runtime::Config& config, const runtime::Entropy& entropy,
                     Message message, UtcTime now) {

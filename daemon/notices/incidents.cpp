@@ -335,4 +335,8 @@ void end_silence(WriteView& view, const KeyTag& tag, const KeyRecord& key, UtcTi
   }
 }
 
+void forget_incidents(WriteView& view, AccountId account) {
+  for (const auto& [key, incident] : view.incidents.of(account)) view.incidents.remove(key);
+}
+
 }  // namespace certline::notices

@@ -68,6 +68,14 @@ std::size_t gather(store::WriteView& view, const runtime::Config& config,
 std::size_t tell_digest(store::WriteView& view, const runtime::Config& config,
                         const runtime::Entropy& entropy, AccountId account, UtcTime now);
 
+// One message on its way to one channel, with the alarm that has it sent. `to`: the address, where
+// the channel is kMailChannel.
+void put_delivery(store::WriteView& view, const std::string& channel, const std::string& to,
+                  const Message& message, UtcTime now);
+
+// An account goes: nobody hears of its troubles any more, nor of their ends.
+void forget_incidents(store::WriteView& view, AccountId account);
+
 // For messages made elsewhere (tests of a channel, confirmations): one delivery per channel.
 std::size_t deliver(store::WriteView& view, const runtime::Config& config,
                     const runtime::Entropy& entropy, Message message, UtcTime now);

@@ -3,7 +3,6 @@
 // server: it is cleaned and escaped here, whoever wrote it.
 #include "daemon/notices/mail_text.hpp"
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -13,6 +12,7 @@
 
 #include "daemon/notices/message_json.hpp"
 #include "protocol/html_text.hpp"
+#include "protocol/utc_text.hpp"
 
 namespace certline::notices {
 namespace {
@@ -98,9 +98,9 @@ std::vector<Row> certificate_rows(const Message& m, UtcTime now) {
                         {"issuer", clean_text(m.issuer, false)}};
   if (m.not_after_utc != 0) {
     rows.emplace_back(left >= 0 ? "expires" : "expired",
-                      fmt::format("{}, {}", utc_text(m.not_after_utc), when));
+                      fmt::format("{}, {}", minute_text(m.not_after_utc), when));
   }
-  rows.emplace_back("sha256", m.certificate_sha256);
+  rows.emplace_back("sha256", clean_text(m.certificate_sha256, false));
   return rows;
 }
 
@@ -109,7 +109,7 @@ std::vector<Row> host_rows(const MessageHost& host, UtcTime now) {
   if (!host.state.empty()) rows.emplace_back("state", clean_text(host.state, false));
   if (!host.addresses.empty()) rows.emplace_back("address", joined(host.addresses));
   if (host.seen_utc != 0) {
-    rows.emplace_back("seen", fmt::format("{}, {} ago", utc_text(host.seen_utc),
+    rows.emplace_back("seen", fmt::format("{}, {} ago", minute_text(host.seen_utc),
                                           span_text(std::max<UtcTime>(0, now - host.seen_utc))));
   }
   if (!host.advice.empty()) rows.emplace_back("to do", clean_text(host.advice, true));
@@ -213,10 +213,6 @@ std::string html_body(const Message& m, UtcTime now) {
 }
 
 }  // namespace
-
-std::string utc_text(UtcTime when) {
-  return fmt::format("{:%Y-%m-%d %H:%M} UTC", fmt::gmtime(static_cast<std::time_t>(when)));
-}
 
 std::string span_text(UtcTime seconds) {
   static constexpr std::array<std::pair<UtcTime, std::string_view>, 4> kUnits{

@@ -18,7 +18,6 @@ inline constexpr std::size_t kMailColumns = 78;
 
 MailText render_mail(const Message& message, UtcTime now);
 
-std::string utc_text(UtcTime when);      // "2026-11-21 15:55 UTC"
 std::string span_text(UtcTime seconds);  // "5 minutes", "1 hour", "3 days"
 std::string wrapped(std::string_view text, std::string_view indent, std::size_t columns);
 

@@ -8,32 +8,14 @@
 #include <boost/json/serialize.hpp>
 #include <boost/json/value.hpp>
 
+#include "protocol/text_limits.hpp"
+
 namespace certline::notices {
 namespace {
 
 namespace json = boost::json;
 
 constexpr std::string_view kReplacement = "\xef\xbf\xbd";
-
-// The length of the UTF-8 sequence that `text` begins with (RFC 3629, section 4); 0: none.
-std::size_t sequence(std::string_view text) {
-  const auto byte = [text](std::size_t i) {
-    return i < text.size() ? static_cast<std::uint8_t>(text[i]) : std::uint8_t{0};
-  };
-  const std::uint8_t first = byte(0);
-  if (first < 0x80) return 1;
-  const std::size_t size = first >= 0xc2 && first <= 0xdf   ? 2
-                           : first >= 0xe0 && first <= 0xef ? 3
-                           : first >= 0xf0 && first <= 0xf4 ? 4
-                                                            : 0;
-  for (std::size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const std::uint8_t second = byte(1);
-  const bool too_short = (first == 0xe0 && second < 0xa0) || (first == 0xf0 && second < 0x90);
-  const bool too_large = (first == 0xed && second > 0x9f) || (first == 0xf4 && second > 0x8f);
-  return too_short || too_large ? 0 : size;
-}
 
 json::string line(std::string_view text) {
   return json::string(clean_text(text, false));
@@ -88,6 +70,12 @@ class Reader {
     const Number n = value == nullptr ? Number{} : value->to_number<Number>(ec);
     return value == nullptr || ec ? missing(Number{}) : n;
   }
+  // Of the years 0000 to 9999, so that differences of two fit as well.
+  UtcTime time(std::string_view name) {
+    constexpr UtcTime kFirst = -62'167'219'200, kLast = 253'402'300'799;
+    const UtcTime when = number<UtcTime>(name);
+    return when >= kFirst && when <= kLast ? when : missing(UtcTime{0});
+  }
   const json::array& array(std::string_view name) {
     static const json::array kNone;
     const json::value* value = object_.if_contains(name);
@@ -130,7 +118,7 @@ bool read_host(MessageHost& host, const json::value& value) {
   host.name = reader.text("name");
   host.state = reader.text("state");
   host.advice = reader.text("advice");
-  host.seen_utc = reader.number<UtcTime>("seen_utc");
+  host.seen_utc = reader.time("seen_utc");
   for (const json::value& address : reader.array("addresses")) {
     if (!address.is_string()) return false;
     host.addresses.emplace_back(address.get_string());
@@ -145,7 +133,7 @@ bool read_message(Message& m, const json::object& object) {
   if (m.event == EventKind::recovered) m.about = reader.event("about");
   m.severity = reader.severity();
   m.account = reader.number<AccountId>("account");
-  m.created_utc = reader.number<UtcTime>("created_utc");
+  m.created_utc = reader.time("created_utc");
   m.title = reader.text("title");
   m.text = reader.text("text");
   m.more_hosts = reader.number<std::size_t>("more_hosts");
@@ -159,7 +147,7 @@ bool read_message(Message& m, const json::object& object) {
     m.certificate_sha256 = inner.text("sha256");
     m.subject = inner.text("subject");
     m.issuer = inner.text("issuer");
-    m.not_after_utc = inner.number<UtcTime>("not_after_utc");
+    m.not_after_utc = inner.time("not_after_utc");
     if (!inner.good()) return false;
   }
   return reader.good();
@@ -171,7 +159,7 @@ std::string clean_text(std::string_view text, bool lines) {
   std::string out;
   out.reserve(text.size());
   while (!text.empty()) {
-    const std::size_t size = sequence(text);
+    const std::size_t size = utf8_length(text);
     const auto first = static_cast<std::uint8_t>(text[0]);
     const bool c1 = size == 2 && first == 0xc2 && static_cast<std::uint8_t>(text[1]) < 0xa0;
     const bool control = size == 1 && (first < 0x20 || first == 0x7f);

@@ -50,10 +50,6 @@ std::set<KeyTag> remove_keys(WriteContext& scene, AccountId account) {
   return tags;
 }
 
-void remove_incidents(WriteView& view, AccountId account) {
-  for (const auto& [key, incident] : view.incidents.of(account)) view.incidents.remove(key);
-}
-
 void remove_deliveries(WriteView& view, const Belongings& of) {
   for (const DeliveryRecord& delivery : view.deliveries.all()) {
     if (delivery.account != of.account && !of.emails.contains(delivery.to)) continue;
@@ -185,7 +181,7 @@ Reply handle(WriteContext& scene, const DeleteAccount& request) {
   }
   remove_names(scene, account->id);
   all.keys = remove_keys(scene, account->id);
-  remove_incidents(scene.view, account->id);
+  notices::forget_incidents(scene.view, account->id);
   remove_deliveries(scene.view, all);
   remove_alarms_and_tokens(scene.view, all);
   scene.view.accounts.remove(account->id);

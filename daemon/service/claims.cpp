@@ -172,11 +172,6 @@ Reply claimed_before(WriteContext& scene, const KeyRecord& key, AccountRecord ac
   return ReplyBody{Claimed{false, mails, email, ""}};
 }
 
-// Incidents of an account, and the alarm to tell them.
-void drop_incidents(WriteView& view, AccountId account) {
-  for (const auto& [key, incident] : view.incidents.of(account)) view.incidents.remove(key);
-}
-
 }  // namespace
 
 void put_key(WriteView& view, const KeyRecord& before, const KeyRecord& after) {
@@ -249,7 +244,7 @@ void merge_accounts(WriteContext& scene, AccountId from, AccountId into) {
     key.account = into;
     scene.view.keys.put(key.digest, key);
   });
-  drop_incidents(scene.view, from);
+  notices::forget_incidents(scene.view, from);
   scene.view.accounts.remove(from);
 }
 

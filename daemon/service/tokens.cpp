@@ -4,25 +4,17 @@
 #include <fmt/format.h>
 
 #include <array>
-#include <ctime>
 
+#include "daemon/notices/incidents.hpp"
 #include "daemon/notices/links.hpp"
-#include "daemon/notices/message_json.hpp"
 #include "daemon/service/handlers.hpp"
 #include "pki/digest.hpp"
+#include "protocol/utc_text.hpp"
 
 namespace certline::service {
 namespace {
 
 using store::WriteView;
-
-std::string time_text(UtcTime at) {
-  const std::time_t seconds = at;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02} {:02}:{:02} UTC", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min);
-}
 
 std::string create_token(WriteContext& scene, TokenPurpose purpose, const std::string& email,
                          const KeyTag& key) {
@@ -194,23 +186,15 @@ void mail_confirmation(WriteContext& scene, AccountId account, const Sha256& key
   message.created_utc = scene.now;
   message.title = further ? "Confirm a further key for your certificate watch"
                           : "Confirm your certificate watch";
-  message.text =
-      fmt::format("On {} somebody at {} claimed {} key of certline for {}.\n", time_text(scene.now),
-                  scene.caller.source.to_string(), further ? "a further" : "a", email);
+  message.text = fmt::format("On {} somebody at {} claimed {} key of certline for {}.\n",
+                             minute_text(scene.now), scene.caller.source.to_string(),
+                             further ? "a further" : "a", email);
   const std::span<const Offer> offers =
       further ? std::span<const Offer>(kFurtherKey) : std::span<const Offer>(kFirstKey);
   for (const Offer& offer : offers) {
     append_offer(scene, message.text, offer, email, tag_of(key_hash));
   }
-  DeliveryRecord delivery;
-  delivery.id = scene.view.deliveries.new_id();
-  delivery.channel = "mail";
-  delivery.to = email;
-  delivery.account = account;
-  delivery.message = notices::message_json(message);
-  delivery.created_utc = delivery.next_utc = scene.now;
-  scene.view.deliveries.put(delivery);
-  scene.view.alarms.set({scene.now, AlarmKind::deliver, alarm_about(delivery.id)});
+  notices::put_delivery(scene.view, runtime::kMailChannel, email, message, scene.now);
 }
 
 Reply handle(WriteContext& scene, const ConfirmToken& request) {
@@ -228,11 +212,11 @@ Reply handle(WriteContext& scene, const ConfirmToken& request) {
   };
   if (token->used_utc != 0) {
     return refuse({ErrorKind::not_registered,
-                   "this token was used on " + time_text(token->used_utc) + "; it works once"});
+                   "this token was used on " + minute_text(token->used_utc) + "; it works once"});
   }
   if (scene.now >= token->expires_utc) {
     return refuse({ErrorKind::not_registered, "this token expired on " +
-                                                  time_text(token->expires_utc) +
+                                                  minute_text(token->expires_utc) +
                                                   "; claim the key again for a new one"});
   }
   if (const auto done = redeem(scene, *token); !done) return refuse(done.error());

@@ -4,32 +4,19 @@
 
 #include <fmt/format.h>
 
-#include <array>
-#include <ctime>
 #include <iterator>
+
+#include "protocol/utc_text.hpp"
 
 namespace certline::server::http {
 namespace {
 
-// IMF-fixdate (RFC 9110 5.6.7), in English whatever the locale.
-std::string date_text(UtcTime now) {
-  static constexpr std::array kDays{"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"};
-  static constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
-                                      "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"};
-  const std::time_t when = now;
-  std::tm t{};
-  ::gmtime_r(&when, &t);
-  return fmt::format("{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
-                     kDays[static_cast<std::size_t>(t.tm_wday)], t.tm_mday,
-                     kMonths[static_cast<std::size_t>(t.tm_mon)], t.tm_year + 1900, t.tm_hour,
-                     t.tm_min, t.tm_sec);
-}
-
+// IMF-fixdate (RFC 9110 5.6.7).
 const std::string& date_of(UtcTime now) {
   thread_local UtcTime said = -1;
   thread_local std::string text;
   if (said != now) {
-    text = date_text(now);
+    text = header_date(now, "GMT");
     said = now;
   }
   return text;

@@ -69,7 +69,7 @@ struct DriverFixture : service::ServiceFixture {
     driver = std::make_unique<ScanDriver>(
         ScanDriverParts{*driver_parts, scanner, *pool, [this](EndpointId) { note_scanned(); }},
         settings);
-    service->on_due_changed([this] { driver->wake(); });
+    parts->on_due_changed = [this] { driver->wake(); };
     driver->start();
   }
   ~DriverFixture() {
@@ -122,7 +122,7 @@ struct DriverFixture : service::ServiceFixture {
 
   EndpointRecord endpoint(const std::string& host) {
     const store::ReadView view = store->read();
-    return view.endpoint(view.endpoint_id(host, 443, Starttls::none).value()).value();
+    return view.endpoints.find(view.endpoints.named(host, 443, Starttls::none).value()).value();
   }
 
   std::atomic<bool> no_random_bytes{false};  // then no scan can be applied

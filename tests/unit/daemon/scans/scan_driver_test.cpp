@@ -136,9 +136,9 @@ TEST_CASE("a crash loses no scan: what was under way is due after the start") {
   DriverFixture f;
   f.add(name_of(1));
   REQUIRE(f.scanner.wait_begun(1));
-  CHECK(f.store->read().due({}, f.time, 10).size() == 1);
+  CHECK(f.store->read().endpoints.due_count(f.time) == 1);
   f.save_scan();
-  CHECK(f.store->read().due({}, f.time, 10).empty());
+  CHECK(f.store->read().endpoints.due_count(f.time) == 0);
 }
 
 TEST_CASE("the daemon's own network is in doubt once, however many scans fail") {
@@ -159,9 +159,8 @@ TEST_CASE("the daemon's own network is in doubt once, however many scans fail") 
   };
   const auto incidents = [&] {
     Kinds out;
-    for (const auto& [key, record] : f.store->read().incidents(kOperatorAccount, 1000)) {
-      ++out[key.event];
-    }
+    const store::ReadView view = f.store->read();
+    for (const auto& [key, record] : view.incidents.of(kOperatorAccount)) ++out[key.event];
     return out;
   };
   scan_all("");

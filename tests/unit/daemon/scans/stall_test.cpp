@@ -72,7 +72,7 @@ TEST_CASE("a backlog that moves is not told, however long it is") {
   f.minutes(60, true);
   CHECK(f.told.take().empty());
   // Almost all that is due has been so for an hour.
-  CHECK(f.store->read().due_count(f.kStart) == f.kNames - 60);
+  CHECK(f.store->read().endpoints.due_count(f.kStart) == f.kNames - 60);
 }
 
 TEST_CASE("scans that stand still are told once, and that they go on") {

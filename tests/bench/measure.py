@@ -38,9 +38,10 @@ def figures(text):
     return {name: float(value) for name, value in re.findall(r"(\w+) ([\d.]+)", text)}
 
 
-def load(port, pipeline, line_ends, seconds, request, names=0):
+def load(port, pipeline, last, seconds, request, names=0):
+    """`last`: the byte that the last line of a reply begins with."""
     done = subprocess.run([BINARIES / "line_load", str(port), str(CONNECTIONS), str(pipeline),
-                           str(line_ends), str(seconds), request, str(names)],
+                           last, str(seconds), request, str(names)],
                           capture_output=True, text=True, timeout=seconds + PATIENCE)
     if done.returncode != 0:
         sys.exit(f"line_load failed: {done.stderr}")

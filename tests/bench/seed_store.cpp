@@ -1,6 +1,7 @@
-// Fills a new store with names that were scanned a moment ago and are well: n000000000.example.org
-// and so on, each an endpoint of its own with one address, all watched by one key. The certificate
-// is made of zeros: nothing that is measured reads it.
+// Fills a new store with names that were scanned a moment ago, in a mix of states:
+// n000000000.example.org and so on, each an endpoint of its own with one address, watched by one
+// key; every twentieth is left out. The certificate is made of zeros: nothing that is measured
+// reads it. hits.py asks for them.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -17,6 +18,15 @@ using namespace certline;
 constexpr std::uint32_t kNamesPerCommit = 20'000;
 constexpr UtcTime kDay = 86'400;
 
+// Of twenty names, twelve are well, four due, three fail, and one is not watched.
+enum class State { well, due, failing, unknown };
+State state_of(std::uint32_t number) {
+  const std::uint32_t place = number % 20;
+  if (place < 12) return State::well;
+  if (place < 16) return State::due;
+  return place < 19 ? State::failing : State::unknown;
+}
+
 struct Seed {
   Sha256 key_hash;
   AccountId account = 0;
@@ -26,8 +36,9 @@ struct Seed {
 AddressRecord address_record(std::uint32_t number, const Seed& seed) {
   AddressRecord address;
   address.address = IpAddress::v4(0x7f000001 + number);
-  address.state = ScanState::ok;
-  address.trusted = true;
+  const bool fails = state_of(number) == State::failing;
+  address.state = fails ? ScanState::wrong_host : ScanState::ok;
+  address.trusted = !fails;
   address.chain = {Sha256{}};
   address.not_before_utc = seed.now - 10 * kDay;
   address.not_after_utc = seed.now + 80 * kDay;
@@ -38,6 +49,8 @@ AddressRecord address_record(std::uint32_t number, const Seed& seed) {
 }
 
 void add_name(store::WriteView& view, std::uint32_t number, const Seed& seed) {
+  const State state = state_of(number);
+  if (state == State::unknown) return;
   char name[32];
   std::snprintf(name, sizeof name, "n%09u.example.org", number);
   EndpointRecord endpoint;
@@ -47,10 +60,12 @@ void add_name(store::WriteView& view, std::uint32_t number, const Seed& seed) {
   endpoint.last_scan_utc = seed.now;
   endpoint.next_scan_utc = seed.now + kDay + number % kDay;
   endpoint.addresses = 1;
-  endpoint.certificate_found = endpoint.trusted = true;
+  endpoint.certificate_found = true;
+  endpoint.trusted = state != State::failing;
   endpoint.not_after_utc = seed.now + 80 * kDay;
-  endpoint.renewal_due_utc = seed.now + 50 * kDay;
-  endpoint.problem = ScanState::ok;
+  endpoint.renewal_due_utc = seed.now + (state == State::due ? -1 : 50) * kDay;
+  endpoint.problem = state == State::failing ? ScanState::wrong_host : ScanState::ok;
+  if (state == State::failing) endpoint.detail = "the certificate is for www.example.org";
   view.endpoints.put(endpoint);
   view.addresses.put(endpoint.id, address_record(number, seed), {{Sha256{}, {0}}}, seed.now);
   WatchRecord watch;
@@ -90,7 +105,7 @@ int main(int argc, char** argv) {
       KeyRecord key;
       key.account = seed.account;
       key.created_utc = seed.now;
-      key.names = end;
+      key.names = end - end / 20;
       view.keys.put(seed.key_hash, key);
     });
     if (outcome != store::CommitOutcome::committed) {

@@ -1,6 +1,6 @@
 #pragma once
 // Work that other threads hand to a server thread: many pieces are queued, and then the thread is
-// woken once. Lives on behind its thread, for who still holds it; what is queued then is dropped.
+// woken once. It may outlive its thread; what is queued then is dropped.
 
 #include <boost/asio/io_context.hpp>
 #include <functional>

@@ -1,5 +1,5 @@
 // From a line to the service and back. The protocol itself is LineSession's (protocol), socket and
-// timer are StreamConnection's; here is what a line costs and who answers it.
+// timer are StreamConnection's; here is what a line costs and what answers it.
 #include "daemon/server/line_connection.hpp"
 
 #include "pki/digest.hpp"

@@ -18,7 +18,7 @@ using Acceptor = boost::asio::basic_socket_acceptor<boost::asio::generic::stream
 // since; the text names the setting.
 Result<Acceptor> listen_at(boost::asio::io_context& io, const Bound& bound);
 
-// The Unix socket, open to every user of this machine: who asks is known by the uid. A file that
+// The Unix socket, open to every user of this machine: the kernel tells the uid. A file that
 // nobody listens on any more is replaced. Errors (unavailable): somebody does, the directory is
 // missing, ...
 Result<Acceptor> listen_locally(boost::asio::io_context& io, const std::string& path);

@@ -1,6 +1,6 @@
 #pragma once
 // A connected, non-blocking socket of Asio's, plain or with TLS: read and written at once, as far
-// as that goes without waiting. Who waits for it, and for what, is its owner's affair.
+// as that goes without waiting. Its owner waits.
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>

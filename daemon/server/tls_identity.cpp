@@ -32,7 +32,8 @@ constexpr std::uint64_t kOptions = SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSI
 // "http/1.1" as RFC 7301 3.1 writes it on the wire.
 constexpr std::array<unsigned char, 9> kHttpAlpn{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
 
-// Who offers other protocols only gets no connection (RFC 7301 3.2): he would not understand us.
+// A client that offers other protocols only gets no connection (RFC 7301 3.2): it would not
+// understand us.
 int choose_alpn(SSL* ssl, const unsigned char** out, unsigned char* out_size,
                 const unsigned char* offered, unsigned offered_size, void*) {
   const auto* session = static_cast<const TlsSession*>(SSL_get_app_data(ssl));

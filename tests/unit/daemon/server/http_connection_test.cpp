@@ -38,6 +38,10 @@ class Client {
     boost::system::error_code gone;
     asio::write(socket_, asio::buffer(text), gone);
   }
+  void reset() {
+    socket_.set_option(asio::socket_base::linger(true, 0));
+    socket_.close();
+  }
   void half_close() { socket_.shutdown(asio::socket_base::shutdown_send); }
 
   // The next answer; one to HEAD has no body.
@@ -343,6 +347,20 @@ TEST_CASE("a wait ends with the scan") {
     std::this_thread::yield();
   }
   reader.join();
+  CHECK(client.ask(get("/api/ping")).status == 200);  // and the connection goes on
+}
+
+TEST_CASE("a client that is gone while it waits is not waited for") {
+  HttpFixture f;
+  Client client(f.port);
+  REQUIRE(client.ask(add("a.example.org")).status == 200);
+  client.send(expiration("a.example.org", "&wait=30"));
+  Client another(f.port);  // accepted, and asked, behind it
+  REQUIRE(another.ask(get("/api/ping")).status == 200);
+  REQUIRE(f.gauges.connections == 2);
+  client.reset();
+  while (f.gauges.connections > 1) std::this_thread::yield();
+  CHECK(another.ask(get("/api/ping")).status == 200);
 }
 
 TEST_CASE("a drain ends what is idle, what is half asked and what waits") {

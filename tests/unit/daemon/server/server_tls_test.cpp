@@ -69,15 +69,15 @@ struct TlsServerFixture {
 const std::string kFirstOfTwo =
     std::string("\x16\x03\x01\x00\x24\x01\x00\x02\x00\x03\x03", 11) + std::string(30, '\0');
 
-class PlainGuest {
+class PlainClient {
  public:
-  explicit PlainGuest(std::uint16_t port, std::string_view text)
+  explicit PlainClient(std::uint16_t port, std::string_view text)
       : descriptor_(TlsPeer::connected_to(port)) {
     REQUIRE(::send(descriptor_, text.data(), text.size(), 0) == static_cast<ssize_t>(text.size()));
   }
-  ~PlainGuest() { ::close(descriptor_); }
-  PlainGuest(const PlainGuest&) = delete;
-  PlainGuest& operator=(const PlainGuest&) = delete;
+  ~PlainClient() { ::close(descriptor_); }
+  PlainClient(const PlainClient&) = delete;
+  PlainClient& operator=(const PlainClient&) = delete;
   // Until the server closes.
   std::string rest() {
     std::string all;
@@ -144,10 +144,10 @@ TEST_CASE("HTTP over TLS") {
 TEST_CASE("half a ClientHello ends at its deadline, plain text at once") {
   TlsServerFixture f([](Config& c) { c.tls.handshakes.deadline = std::chrono::milliseconds(50); });
   for (const std::string& text : {std::string("\x16"), kFirstOfTwo.substr(0, 20), kFirstOfTwo}) {
-    CHECK(PlainGuest(f.port(Wire::line_tls), text).rest().empty());
+    CHECK(PlainClient(f.port(Wire::line_tls), text).rest().empty());
   }
-  CHECK(PlainGuest(f.port(Wire::line_tls), "help\n").rest().rfind("status error 400 ", 0) == 0);
-  CHECK(PlainGuest(f.port(Wire::https), "GET / HTTP/1.1\r\n").rest().empty());
+  CHECK(PlainClient(f.port(Wire::line_tls), "help\n").rest().rfind("status error 400 ", 0) == 0);
+  CHECK(PlainClient(f.port(Wire::https), "GET / HTTP/1.1\r\n").rest().empty());
   while (f.service.gauges.connections > 0) std::this_thread::yield();
 }
 
@@ -178,14 +178,14 @@ TEST_CASE("handshakes over the limits are refused, of one source and altogether"
       c.rates.exempt_loopback = false;
       c.tls.handshakes.per_source = 2;
     });
-    PlainGuest one(f.port(Wire::https), kFirstOfTwo), two(f.port(Wire::https), kFirstOfTwo),
+    PlainClient one(f.port(Wire::https), kFirstOfTwo), two(f.port(Wire::https), kFirstOfTwo),
         three(f.port(Wire::https), kFirstOfTwo);
     while (!one.closed() && !two.closed() && !three.closed()) std::this_thread::yield();
     CHECK(one.closed() + two.closed() + three.closed() == 1);
   }
   SECTION("altogether, of loopback, too") {
     TlsServerFixture f([](Config& c) { c.tls.handshakes.in_total = 1; });
-    PlainGuest one(f.port(Wire::https), kFirstOfTwo), two(f.port(Wire::https), kFirstOfTwo);
+    PlainClient one(f.port(Wire::https), kFirstOfTwo), two(f.port(Wire::https), kFirstOfTwo);
     while (!one.closed() && !two.closed()) std::this_thread::yield();
     CHECK(one.closed() + two.closed() == 1);
   }
@@ -234,7 +234,7 @@ TEST_CASE("on the Unix socket the daemon's own user is an administrator") {
   const std::string path = f.service.settings->config.line.socket;
   CHECK(ask_locally(path, "command ping").find("data pong") == 0);
   CHECK(ask_locally(path, "command accounts\n").find("status ok 200") != std::string::npos);
-  PlainGuest by_port(f.port(Wire::line), "command accounts\n");
+  PlainClient by_port(f.port(Wire::line), "command accounts\n");
   std::thread drain([&] { f.server->drain(std::chrono::seconds(10)); });
   CHECK(by_port.rest().find("status ok") == std::string::npos);
   drain.join();

@@ -39,7 +39,7 @@ struct DeliveryRecord {
   std::string channel;  // a name of the configuration; "mail" for the account's own address
   std::string to;       // the address, for mail
   AccountId account = kOperatorAccount;
-  std::string message;  // a Message as JSON (daemon/message_json.hpp)
+  std::string message;  // a Message as JSON (daemon/notices/message_json.hpp)
   UtcTime created_utc = 0;
   std::uint16_t attempts = 0;
   UtcTime next_utc = 0;  // when it is tried again

@@ -66,7 +66,7 @@ int run_notify(const NotifyCommand& command, std::ostream& out, std::ostream& er
   const std::atomic<bool> never{false};
   const notices::Handover done =
       notices::hand_over(command.config, command.channel, command.to, message, now, never);
-  if (done.ending == notices::Ending::delivered) {
+  if (done.outcome == notices::HandoverOutcome::delivered) {
     out << "channel " << command.channel << " took message " << message.id << '\n';
     return 0;
   }

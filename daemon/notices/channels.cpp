@@ -40,22 +40,22 @@ Result<std::string> read_secret(const std::string& file) {
 }
 
 Handover after(const Error& error, const std::atomic<bool>& cancelled) {
-  if (cancelled) return {Ending::stopped, "stopped"};
+  if (cancelled) return {HandoverOutcome::stopped, "stopped"};
   switch (error.kind) {
     case ErrorKind::refused:
     case ErrorKind::invalid_value:
-      return {Ending::refused, error.detail};
+      return {HandoverOutcome::refused, error.detail};
     case ErrorKind::too_long:  // it has heard the message, but not said that it took it
     case ErrorKind::too_many:
-      return {Ending::put_back, error.detail};
+      return {HandoverOutcome::put_back, error.detail};
     default:
-      return {Ending::nobody, error.detail};
+      return {HandoverOutcome::nobody, error.detail};
   }
 }
 
 Handover by_mail(const runtime::Config& config, const std::string& to, const Message& message,
                  UtcTime now, const std::atomic<bool>& cancelled) {
-  if (config.smtp.server.empty()) return {Ending::refused, "smtp.server is not set"};
+  if (config.smtp.server.empty()) return {HandoverOutcome::refused, "smtp.server is not set"};
   connectors::SmtpServer server;
   server.host_port = config.smtp.server;
   server.starttls = connectors::StartTls(config.smtp.tls);
@@ -104,10 +104,11 @@ connectors::HttpPost webhook_post(const runtime::ChannelConfig& channel, const M
 }
 
 // Of a status that isn't 2xx. Some say that the receiver takes nothing at all right now.
-Ending ending_of(int status) {
+HandoverOutcome outcome_of(int status) {
   constexpr std::array<int, 4> kAway{429, 502, 503, 504};
-  if (status == kGone) return Ending::refused;
-  return std::count(kAway.begin(), kAway.end(), status) > 0 ? Ending::nobody : Ending::put_back;
+  if (status == kGone) return HandoverOutcome::refused;
+  return std::count(kAway.begin(), kAway.end(), status) > 0 ? HandoverOutcome::nobody
+                                                            : HandoverOutcome::put_back;
 }
 
 Handover to_webhook(const runtime::ChannelConfig& channel, const Message& message, UtcTime now,
@@ -124,7 +125,7 @@ Handover to_webhook(const runtime::ChannelConfig& channel, const Message& messag
   std::string said = fmt::format("it answers {}", answer->status);
   if (answer->status >= 300 && answer->status < 400) said += ", which is not followed";
   if (!answer->body.empty()) said += ": " + quoted(answer->body, 200);
-  return {ending_of(answer->status), std::move(said)};
+  return {outcome_of(answer->status), std::move(said)};
 }
 
 Handover to_program(const runtime::ChannelConfig& channel, const Message& message, UtcTime now,
@@ -138,14 +139,14 @@ Handover to_program(const runtime::ChannelConfig& channel, const Message& messag
   const auto end = run_program(run, cancelled);
   if (!end) {
     // Who may run it is for the configuration to change, and then it goes on.
-    if (cancelled) return {Ending::stopped, "stopped"};
-    return {Ending::nobody, end.error().detail};
+    if (cancelled) return {HandoverOutcome::stopped, "stopped"};
+    return {HandoverOutcome::nobody, end.error().detail};
   }
   if (!end->late && end->status == 0) return {};
   std::string said = end->late ? fmt::format("killed after {} s", channel.timeout_s)
                                : fmt::format("exit status {}", end->status);
   if (!end->output.empty()) said += ": " + quoted(end->output, kProgramOutputBytes);
-  return {Ending::put_back, std::move(said)};
+  return {HandoverOutcome::put_back, std::move(said)};
 }
 
 }  // namespace
@@ -192,7 +193,7 @@ Handover hand_over(const runtime::Config& config, const std::string& channel, co
       std::find_if(config.channels.begin(), config.channels.end(),
                    [&](const runtime::ChannelConfig& c) { return c.name == channel; });
   if (found == config.channels.end()) {
-    return {Ending::refused, "no channel is called " + quoted(channel)};
+    return {HandoverOutcome::refused, "no channel is called " + quoted(channel)};
   }
   switch (found->kind) {
     case runtime::ChannelKind::email:
@@ -202,7 +203,7 @@ Handover hand_over(const runtime::Config& config, const std::string& channel, co
     case runtime::ChannelKind::program:
       return to_program(*found, message, now, cancelled);
   }
-  return {Ending::refused, "no such kind of channel"};
+  return {HandoverOutcome::refused, "no such kind of channel"};
 }
 
 }  // namespace certline::notices

@@ -9,7 +9,7 @@
 
 namespace certline::notices {
 
-enum class Ending : std::uint8_t {
+enum class HandoverOutcome : std::uint8_t {
   delivered,
   put_back,  // this message was not taken: try it later
   nobody,    // nobody was there to take any message: let the channel rest
@@ -17,11 +17,12 @@ enum class Ending : std::uint8_t {
   stopped,   // the daemon ends: as if it had not been tried
 };
 struct Handover {
-  Ending ending = Ending::delivered;
+  HandoverOutcome outcome = HandoverOutcome::delivered;
   std::string detail;  // one line for the log, without secrets; empty where it was delivered
 };
 
-// By the channel of that name in `config`, or kMailChannel (alert_book.hpp) to the address `to`.
+// By the channel of that name in `config`, or kMailChannel (runtime/channel_config.hpp) to the
+// address `to`.
 Handover hand_over(const runtime::Config& config, const std::string& channel, const std::string& to,
                    const Message& message, UtcTime now, const std::atomic<bool>& cancelled);
 

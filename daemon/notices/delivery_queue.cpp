@@ -63,27 +63,27 @@ std::vector<std::uint64_t> DeliveryQueue::too_old(const Channel& channel, UtcTim
   return ids;
 }
 
-DeliveryQueue::Next DeliveryQueue::ended(std::uint64_t id, Ending ending, UtcTime now) {
+DeliveryQueue::Next DeliveryQueue::ended(std::uint64_t id, HandoverOutcome outcome, UtcTime now) {
   Channel& channel = channels_[channels_of_.at(id)];
   Waiting& waiting = channel.waiting.at(id);
-  if (ending == Ending::stopped) return {false, false, now, {}};
+  if (outcome == HandoverOutcome::stopped) return {false, false, now, {}};
   const UtcTime last = waiting.created + kDeliveryLifetime;
-  if (ending == Ending::nobody) {
+  if (outcome == HandoverOutcome::nobody) {
     if (now >= channel.rest_until) channel.rest_until = now + pause_after(++channel.failures);
   } else {
     channel.failures = 0;
     channel.rest_until = 0;
   }
-  const bool again = ending == Ending::nobody || ending == Ending::put_back;
+  const bool again = outcome == HandoverOutcome::nobody || outcome == HandoverOutcome::put_back;
   if (!again || now >= last) {
-    Next next{true, ending != Ending::delivered, 0, {}};
+    Next next{true, outcome != HandoverOutcome::delivered, 0, {}};
     forget(channel, id);
-    if (ending == Ending::nobody) next.late = too_old(channel, now);
+    if (outcome == HandoverOutcome::nobody) next.late = too_old(channel, now);
     for (const std::uint64_t other : next.late) forget(channel, other);
     return next;
   }
   ++waiting.attempts;
-  if (ending == Ending::nobody) {
+  if (outcome == HandoverOutcome::nobody) {
     channel.rest_until = std::min(channel.rest_until, std::max(last, now + 60));
     return {false, false, channel.rest_until, {}};
   }

@@ -40,7 +40,7 @@ class DeliveryQueue {
     UtcTime at = 0;                   // when it is tried again
     std::vector<std::uint64_t> late;  // others that waited behind it for too long: dead as well
   };
-  Next ended(std::uint64_t id, Ending ending, UtcTime now);
+  Next ended(std::uint64_t id, HandoverOutcome outcome, UtcTime now);
   // What ended is written: so that a crash has one message repeated by each channel, and no more.
   void release(const std::string& channel);
   void vanished(std::uint64_t id);  // it is no longer in the store

@@ -102,12 +102,13 @@ void begin_incident(WriteView& view, AccountId account, const AlertEvent& event,
 }
 
 // When a trouble ends, and when that is to be told.
-struct Ending {
+struct EndedTrouble {
   AlertEvent event;
   UtcTime now = 0, tell_at = 0;
 };
 
-void tell_recovery(WriteView& view, AccountId account, const Ending& ending, const Rows& ended) {
+void tell_recovery(WriteView& view, AccountId account, const EndedTrouble& ending,
+                   const Rows& ended) {
   const auto& [event, now, tell_at] = ending;
   const IncidentKey key{account, EventKind::recovered, event.subject,
                         static_cast<std::uint8_t>(event.kind)};
@@ -142,7 +143,7 @@ bool end_host(IncidentRecord& record, const IncidentHost& about) {
   return true;
 }
 
-void end_rows(WriteView& view, AccountId account, const Ending& ending, const Rows& rows) {
+void end_rows(WriteView& view, AccountId account, const EndedTrouble& ending, const Rows& rows) {
   const auto over = [](const auto& row) { return is_over(row.second); };
   if (!std::all_of(rows.begin(), rows.end(), over)) {
     for (const auto& [key, record] : rows) view.incidents.put(key, record);
@@ -154,7 +155,7 @@ void end_rows(WriteView& view, AccountId account, const Ending& ending, const Ro
   if (told && !ending.event.quiet) tell_recovery(view, account, ending, rows);
 }
 
-void end_incident(WriteView& view, AccountId account, const Ending& ending,
+void end_incident(WriteView& view, AccountId account, const EndedTrouble& ending,
                   const IncidentHost& about) {
   Rows rows = view.incidents.about(account, ending.event.kind, ending.event.subject);
   if (is_staged(ending.event.kind)) {

@@ -10,10 +10,10 @@
 #include <set>
 #include <thread>
 
-#include "daemon/notices/courier.hpp"
 #include "daemon/notices/delivery_queue.hpp"
 #include "daemon/notices/message_json.hpp"
 #include "daemon/notices/notice_jobs.hpp"
+#include "daemon/notices/task_thread.hpp"
 
 namespace certline::notices {
 namespace {
@@ -33,13 +33,13 @@ constexpr std::chrono::seconds kGrace{1};
 }  // namespace
 
 struct Notifier::Impl : std::enable_shared_from_this<Impl> {
-  using News = std::function<void()>;
+  using Event = std::function<void()>;
 
   Impl(NotifierParts p, runtime::SettingsPtr s)
       : parts(std::move(p)), settings(std::move(s)), started_utc(parts.parts.now()) {}
 
   // Any thread.
-  void post(News news);
+  void post(Event event);
   void kick();
   Committed committed(std::function<void(store::CommitOutcome)> then);
 
@@ -47,7 +47,7 @@ struct Notifier::Impl : std::enable_shared_from_this<Impl> {
   bool turn(UtcTime now);  // false: nothing is under way
   void run();
   std::chrono::milliseconds nap(UtcTime now) const;
-  void hear_news();
+  void take_events();
   void load(const store::ReadView& view);
   void hear_alarms(const store::ReadView& view);
   void start_alarm(const Alarm& alarm);
@@ -70,7 +70,7 @@ struct Notifier::Impl : std::enable_shared_from_this<Impl> {
   std::mutex mutex;  // of the next five
   std::condition_variable wake;
   runtime::SettingsPtr settings;
-  std::deque<News> news;
+  std::deque<Event> events;
   bool ending = false;
   std::thread thread;
 
@@ -79,23 +79,23 @@ struct Notifier::Impl : std::enable_shared_from_this<Impl> {
   runtime::SettingsPtr current;  // likewise
   DeliveryQueue queue{kMailsPerMinute, kOthersPerMinute};
   bool loaded = false;
-  bool stopped = false;     // then the store may be gone
-  std::size_t jobs = 0;     // submitted and not heard of
-  std::size_t errands = 0;  // of the channels, likewise
+  bool stopped = false;   // then the store may be gone
+  std::size_t jobs = 0;   // submitted and not heard of
+  std::size_t sends = 0;  // of the channels, likewise
   std::set<Alarm> begun;
   std::set<std::uint64_t> settling;         // attempts that ended, and that isn't written yet
   std::map<Alarm, UtcTime> avoided;         // that could not be written, until then
   std::multimap<UtcTime, Attempt> unsaved;  // likewise
-  std::map<std::string, std::unique_ptr<Courier>> couriers;
+  std::map<std::string, std::unique_ptr<TaskThread>> channel_threads;
   UtcTime next_check = 0, next_sweep = 0;
   runtime::SettingsPtr swept;
   std::optional<bool> stalled;
 };
 
-void Notifier::Impl::post(News piece) {
+void Notifier::Impl::post(Event event) {
   {
     const std::lock_guard lock(mutex);
-    news.push_back(std::move(piece));
+    events.push_back(std::move(event));
   }
   wake.notify_one();
 }
@@ -128,14 +128,14 @@ void Notifier::Impl::log_failed(std::string_view what, store::CommitOutcome outc
                       {{"what", what}, {"why", error.detail}});
 }
 
-void Notifier::Impl::hear_news() {
-  std::deque<News> heard;
+void Notifier::Impl::take_events() {
+  std::deque<Event> heard;
   {
     const std::lock_guard lock(mutex);
-    heard.swap(news);
+    heard.swap(events);
     current = settings;
   }
-  for (const News& piece : heard) piece();
+  for (const Event& event : heard) event();
 }
 
 // After a start everything that waits is tried anew, the oldest first.
@@ -197,7 +197,7 @@ void Notifier::Impl::hand_over(const store::ReadView& view) {
     }
     auto message = parse_message(delivery->message);
     if (!message) {
-      ended(channel, id, {Ending::refused, message.error().detail});
+      ended(channel, id, {HandoverOutcome::refused, message.error().detail});
       continue;
     }
     send(channel, *delivery, std::move(*message));
@@ -206,28 +206,28 @@ void Notifier::Impl::hand_over(const store::ReadView& view) {
 
 void Notifier::Impl::send(const std::string& channel, const DeliveryRecord& delivery,
                           Message message) {
-  auto& courier = couriers[channel];
-  if (!courier) courier = std::make_unique<Courier>();
-  ++errands;
-  courier->give([this, channel, id = delivery.id, to = delivery.to, when = now, config = current,
-                 message = std::move(message)] {
+  auto& thread_of_channel = channel_threads[channel];
+  if (!thread_of_channel) thread_of_channel = std::make_unique<TaskThread>();
+  ++sends;
+  thread_of_channel->give([this, channel, id = delivery.id, to = delivery.to, when = now,
+                           config = current, message = std::move(message)] {
     Handover handover;
     try {
       handover = parts.hand_over(config->config, channel, to, message, when, cancelled);
     } catch (const std::exception& failure) {
-      handover = {Ending::put_back, failure.what()};
+      handover = {HandoverOutcome::put_back, failure.what()};
     }
     post([this, channel, id, handover = std::move(handover)] {
-      --errands;
+      --sends;
       ended(channel, id, handover);
     });
   });
 }
 
 void Notifier::Impl::ended(const std::string& channel, std::uint64_t id, const Handover& handover) {
-  const DeliveryQueue::Next next = queue.ended(id, handover.ending, now);
-  if (handover.ending == Ending::stopped) return queue.release(channel);
-  const bool delivered = handover.ending == Ending::delivered;
+  const DeliveryQueue::Next next = queue.ended(id, handover.outcome, now);
+  if (handover.outcome == HandoverOutcome::stopped) return queue.release(channel);
+  const bool delivered = handover.outcome == HandoverOutcome::delivered;
   if (!delivered) {
     log().write_limited(next.dead ? runtime::LogLevel::error : runtime::LogLevel::warning,
                         next.dead ? "not_delivered" : "delivery_put_back",
@@ -283,7 +283,7 @@ void Notifier::Impl::check_scans(const store::ReadView& view) {
 
 bool Notifier::Impl::turn(UtcTime at) {
   now = at;
-  hear_news();
+  take_events();
   try {
     const store::ReadView view = store().read();
     if (!loaded) load(view);
@@ -304,7 +304,7 @@ bool Notifier::Impl::turn(UtcTime at) {
     swept = current;
     sweep(std::make_shared<AccountId>(0));
   }
-  return jobs + errands > 0;
+  return jobs + sends > 0;
 }
 
 std::chrono::milliseconds Notifier::Impl::nap(UtcTime at) const {
@@ -345,7 +345,7 @@ void Notifier::Impl::run() {
     // A pause between two turns, so that a storm of commits is not one of turns.
     wake.wait_for(lock, kShortestNap, [this] { return ending; });
     wake.wait_for(lock, pause - kShortestNap,
-                  [this] { return ending || !news.empty() || kicked.exchange(false); });
+                  [this] { return ending || !events.empty() || kicked.exchange(false); });
   }
 }
 
@@ -374,17 +374,18 @@ void Notifier::stop() {
   if (impl_->thread.joinable()) impl_->thread.join();
   const auto give_up = Steady::now() + kGrace;
   std::unique_lock lock(impl_->mutex);
-  // Each errand ends with news, so that what was delivered is not sent again after the next start.
-  while (impl_->errands > 0 && Steady::now() < give_up) {
-    impl_->wake.wait_until(lock, give_up, [this] { return !impl_->news.empty(); });
+  // Each send ends with an event, so that what was delivered is not sent again after the next
+  // start.
+  while (impl_->sends > 0 && Steady::now() < give_up) {
+    impl_->wake.wait_until(lock, give_up, [this] { return !impl_->events.empty(); });
     lock.unlock();
-    impl_->hear_news();
+    impl_->take_events();
     lock.lock();
   }
   lock.unlock();
   impl_->cancelled = true;
-  impl_->couriers.clear();
-  impl_->hear_news();
+  impl_->channel_threads.clear();
+  impl_->take_events();
   impl_->stopped = true;
 }
 
@@ -403,7 +404,7 @@ void Notifier::reload(runtime::SettingsPtr settings) {
 void Notifier::run_due(UtcTime now) {
   while (impl_->turn(now)) {
     std::unique_lock lock(impl_->mutex);
-    impl_->wake.wait(lock, [this] { return !impl_->news.empty(); });
+    impl_->wake.wait(lock, [this] { return !impl_->events.empty(); });
   }
 }
 

@@ -208,20 +208,20 @@ bool gather(int fd, std::string& output) {
   return got > 0;
 }
 
-enum class Watched { ended, late, cancelled };
+enum class WaitResult { ended, late, cancelled };
 
-Watched watch(const Child& child, Descriptor& output, std::string& said, Clock::time_point deadline,
-              const std::atomic<bool>& cancelled) {
+WaitResult watch(const Child& child, Descriptor& output, std::string& said,
+                 Clock::time_point deadline, const std::atomic<bool>& cancelled) {
   while (true) {
-    if (cancelled) return Watched::cancelled;
+    if (cancelled) return WaitResult::cancelled;
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(deadline - Clock::now());
-    if (left.count() <= 0) return Watched::late;
+    if (left.count() <= 0) return WaitResult::late;
     std::array<pollfd, 2> waited{pollfd{child.pidfd(), POLLIN, 0}, pollfd{output.get(), POLLIN, 0}};
     const auto wait = std::min(left, kCancelLook);
     if (::poll(waited.data(), waited.size(), static_cast<int>(wait.count()) + 1) <= 0) continue;
     if (waited[1].revents != 0 && !gather(output.get(), said)) output.close();
-    if (waited[0].revents != 0) return Watched::ended;
+    if (waited[0].revents != 0) return WaitResult::ended;
   }
 }
 
@@ -238,15 +238,15 @@ Result<ProgramEnd> follow(Child& child, Descriptor output, const ProgramRun& run
                           const std::atomic<bool>& cancelled) {
   ProgramEnd end;
   ::fcntl(output.get(), F_SETFL, O_NONBLOCK);
-  const Watched seen = watch(child, output, end.output, Clock::now() + run.deadline, cancelled);
+  const WaitResult seen = watch(child, output, end.output, Clock::now() + run.deadline, cancelled);
   // What it said last, as far as it is there: whoever still holds the pipe is not waited for.
   for (int i = 0; output && i < 64; ++i) {
     const std::size_t before = end.output.size();
     if (!gather(output.get(), end.output) || end.output.size() == before) break;
   }
   end.status = child.end();
-  end.late = seen == Watched::late;
-  if (seen == Watched::cancelled) return Error{ErrorKind::unavailable, "stopped"};
+  end.late = seen == WaitResult::late;
+  if (seen == WaitResult::cancelled) return Error{ErrorKind::unavailable, "stopped"};
   return end;
 }
 

@@ -95,9 +95,9 @@ class WatchesOfScan {
 };
 
 // Judges and tells; gives what the scan says about the daemon's own network.
-std::optional<ScanHint> tell(WriteView& view, const ScanRules& rules,
-                             const EndpointRecord& endpoint,
-                             const std::vector<AddressRecord>& addresses) {
+std::optional<NetworkHint> tell(WriteView& view, const ScanRules& rules,
+                                const EndpointRecord& endpoint,
+                                const std::vector<AddressRecord>& addresses) {
   const AlertState before = view.incidents.alerts(endpoint.id);
   AlertState state = before;
   const auto events = judge(state, endpoint, addresses, rules.now, rules.outage);
@@ -107,8 +107,8 @@ std::optional<ScanHint> tell(WriteView& view, const ScanRules& rules,
   if (before.network_told != EventKind::test || trouble.state == ScanState::policy) {
     return std::nullopt;
   }
-  return ScanHint{trouble.kind == EventKind::unreachable ||
-                  trouble.kind == EventKind::could_not_check};
+  return NetworkHint{trouble.kind == EventKind::unreachable ||
+                     trouble.kind == EventKind::could_not_check};
 }
 
 UtcTime shortest_lifetime(const std::vector<AddressRecord>& addresses) {
@@ -132,7 +132,7 @@ Ders ders_of(const Observation& seen, const IpAddress& address) {
 
 }  // namespace
 
-std::optional<bool> tell_outage_change(WriteView& view, const OutageBook& book,
+std::optional<bool> tell_outage_change(WriteView& view, const OutageState& book,
                                        const runtime::Config& config, UtcTime now) {
   const bool outage = book.watch.outage();
   if (book.told == outage) return book.told;
@@ -142,8 +142,8 @@ std::optional<bool> tell_outage_change(WriteView& view, const OutageBook& book,
   return outage;
 }
 
-std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
-                                   const Observation& seen, const ScanRules& rules) {
+std::optional<NetworkHint> apply_scan(WriteView& view, EndpointId id, const scanner::Target& target,
+                                      const Observation& seen, const ScanRules& rules) {
   const auto endpoint = view.endpoints.find(id);
   if (!endpoint || endpoint->host != target.host || endpoint->port != target.port ||
       endpoint->starttls != target.starttls) {
@@ -166,7 +166,7 @@ std::optional<ScanHint> apply_scan(WriteView& view, EndpointId id, const scanner
   }
 
   EndpointRecord& next = outcome.endpoint;
-  std::optional<ScanHint> hint;
+  std::optional<NetworkHint> hint;
   if (room) hint = tell(view, rules, next, outcome.addresses);
   if (next.expectation_open || rules.config.verification == runtime::Verification::email) {
     WatchesOfScan(view, rules, seen, outcome.addresses).settle(next);

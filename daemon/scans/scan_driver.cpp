@@ -47,7 +47,7 @@ struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
   ScanDriverParts parts;
   runtime::SettingsPtr settings;
   // Jobs that come after this one's end still use it.
-  std::shared_ptr<OutageBook> outages = std::make_shared<OutageBook>();
+  std::shared_ptr<OutageState> outages = std::make_shared<OutageState>();
   asio::io_context io{1};
   asio::executor_work_guard<asio::io_context::executor_type> keep_running{io.get_executor()};
   asio::steady_timer timer{io};
@@ -61,37 +61,37 @@ struct ScanDriver::Impl : std::enable_shared_from_this<ScanDriver::Impl> {
 namespace {
 
 // What a scan is applied with, as it was when the scan began.
-struct ScanScene {
+struct ScanStart {
   runtime::SettingsPtr settings;
-  std::shared_ptr<OutageBook> outages;
+  std::shared_ptr<OutageState> outages;
 };
 
 class ScanJob final : public store::WriteJob {
  public:
-  ScanJob(std::weak_ptr<ScanDriver::Impl> driver, ScanDriverParts parts, ScanScene scene,
+  ScanJob(std::weak_ptr<ScanDriver::Impl> driver, ScanDriverParts parts, ScanStart start,
           EndpointId id, scanner::Target target, Observation seen)
       : driver_(std::move(driver)),
         parts_(std::move(parts)),
-        scene_(std::move(scene)),
+        start_(std::move(start)),
         id_(id),
         target_(std::move(target)),
         seen_(std::move(seen)) {}
 
   void apply(store::WriteView& view) override {
     const Random random = [this] { return parts_.parts.entropy.number(); };
-    const runtime::Config& config = scene_.settings->config;
+    const runtime::Config& config = start_.settings->config;
     now_ = parts_.parts.now();
-    told_outage_ = tell_outage_change(view, *scene_.outages, config, now_);
+    told_outage_ = tell_outage_change(view, *start_.outages, config, now_);
     hint_ = apply_scan(view, id_, target_, seen_,
-                       {config, now_, random, scene_.outages->watch.outage()});
+                       {config, now_, random, start_.outages->watch.outage()});
   }
 
   void done(store::CommitOutcome outcome) override {
     const bool saved = outcome == store::CommitOutcome::committed;
     if (saved) {
       parts_.parts.gauges.last_scan_utc = now_;
-      scene_.outages->told = told_outage_;
-      if (hint_) scene_.outages->watch.note(id_, hint_->failed, now_);
+      start_.outages->told = told_outage_;
+      if (hint_) start_.outages->watch.note(id_, hint_->failed, now_);
     } else {
       const Error error = parts_.parts.commit_error(outcome);
       parts_.parts.log.write_limited(runtime::LogLevel::error, "scan_not_saved",
@@ -109,13 +109,13 @@ class ScanJob final : public store::WriteJob {
  private:
   const std::weak_ptr<ScanDriver::Impl> driver_;
   const ScanDriverParts parts_;
-  const ScanScene scene_;
+  const ScanStart start_;
   const EndpointId id_;
   const scanner::Target target_;
   const Observation seen_;
   UtcTime now_ = 0;
   std::optional<bool> told_outage_;
-  std::optional<ScanHint> hint_;
+  std::optional<NetworkHint> hint_;
 };
 
 void log_scan(runtime::Log& log, const scanner::Target& target, const Observation& seen) {
@@ -143,12 +143,12 @@ void ScanDriver::Impl::launch(EndpointId id, const store::ReadView& view) {
   const auto endpoint = view.endpoints.find(id);
   if (!endpoint) return dispatcher->finished(id);
   scanner::Target target{endpoint->host, endpoint->port, endpoint->starttls};
-  auto done = [weak = weak_from_this(), parts = parts, scene = ScanScene{settings, outages}, id,
+  auto done = [weak = weak_from_this(), parts = parts, start = ScanStart{settings, outages}, id,
                target](Observation seen) {
     log_scan(parts.parts.log, target, seen);
     for (const ObservedCertificate& c : seen.proven_intermediates) parts.pool.add(c);
     parts.parts.store.submit(
-        std::make_unique<ScanJob>(weak, parts, scene, id, target, std::move(seen)));
+        std::make_unique<ScanJob>(weak, parts, start, id, target, std::move(seen)));
   };
   parts.scanner.scan(target, std::move(done));
 }

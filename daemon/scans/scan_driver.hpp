@@ -42,13 +42,13 @@ class ScanDriver {
 
 // Whether the daemon's own network seems to be out, and whether that was told. Belongs to the
 // store's writer thread.
-struct OutageBook {
+struct OutageState {
   OutageWatch watch;
   std::optional<bool> told;  // absent: not known yet, after a start
 };
 
 // Tells that an outage has begun or ended since; gives what `told` is once that is committed.
-std::optional<bool> tell_outage_change(store::WriteView& view, const OutageBook& book,
+std::optional<bool> tell_outage_change(store::WriteView& view, const OutageState& book,
                                        const runtime::Config& config, UtcTime now);
 
 // What applying a scan needs besides the scan. `outage`: the daemon's own network seems to be out.
@@ -60,15 +60,15 @@ struct ScanRules {
 };
 
 // What a scan says about the daemon's own network; nothing where it says nothing.
-struct ScanHint {
+struct NetworkHint {
   bool failed = false;
 };
 
 // What a scan changes, as one write: address records, certificates, history, roll-up, the announced
 // leaves, trials, what is told of it, the next due time. Leaves everything alone when the endpoint
 // is gone or another by now.
-std::optional<ScanHint> apply_scan(store::WriteView& view, EndpointId endpoint,
-                                   const scanner::Target& target, const Observation& seen,
-                                   const ScanRules& rules);
+std::optional<NetworkHint> apply_scan(store::WriteView& view, EndpointId endpoint,
+                                      const scanner::Target& target, const Observation& seen,
+                                      const ScanRules& rules);
 
 }  // namespace certline::scans

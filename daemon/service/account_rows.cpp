@@ -1,5 +1,5 @@
-// What a record says is put in the words of the line protocol here; how rows become pages is
-// administration.hpp.
+// Puts a record into the words of the line protocol. administration_reads.cpp makes pages of these
+// rows.
 #include "daemon/service/account_rows.hpp"
 
 #include "daemon/notices/message_json.hpp"

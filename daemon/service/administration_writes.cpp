@@ -1,5 +1,5 @@
 // What administrators do to accounts and keys. Each change is one transaction and one row of the
-// audit, whose actor is the caller's uid.
+// audit, which names the caller's uid.
 #include <algorithm>
 #include <limits>
 #include <set>
@@ -24,33 +24,33 @@ std::string named(const AccountRecord& account) {
 }
 
 // Looks only: what lies under these keys, tags and addresses is removed afterwards.
-struct Belongings {
+struct AccountRows {
   AccountId account = 0;
   std::set<KeyTag> keys;
   std::set<std::string> emails;
 };
 
-void remove_names(WriteContext& scene, AccountId account) {
-  each_watch(scene.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
-    notices::release_watch(scene.view, account, canonical, watch, scene.now);
-    scene.view.watches.remove(account, canonical);
-    detach_endpoint(scene, watch);
+void remove_names(WriteContext& context, AccountId account) {
+  each_watch(context.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
+    notices::release_watch(context.view, account, canonical, watch, context.now);
+    context.view.watches.remove(account, canonical);
+    detach_endpoint(context, watch);
   });
 }
 
-std::set<KeyTag> remove_keys(WriteContext& scene, AccountId account) {
+std::set<KeyTag> remove_keys(WriteContext& context, AccountId account) {
   std::set<KeyTag> tags;
-  each_key(scene.view, account, [&](const KeyTag& tag, const KeyRecord& key) {
+  each_key(context.view, account, [&](const KeyTag& tag, const KeyRecord& key) {
     if (const auto at = silent_from(key)) {
-      scene.view.alarms.clear({*at, AlarmKind::silence, std::string(tag.begin(), tag.end())});
+      context.view.alarms.clear({*at, AlarmKind::silence, std::string(tag.begin(), tag.end())});
     }
-    scene.view.keys.remove(tag);
+    context.view.keys.remove(tag);
     tags.insert(tag);
   });
   return tags;
 }
 
-void remove_deliveries(WriteView& view, const Belongings& of) {
+void remove_deliveries(WriteView& view, const AccountRows& of) {
   for (const DeliveryRecord& delivery : view.deliveries.all()) {
     if (delivery.account != of.account && !of.emails.contains(delivery.to)) continue;
     view.alarms.clear({delivery.next_utc, AlarmKind::deliver, alarm_about(delivery.id)});
@@ -59,7 +59,7 @@ void remove_deliveries(WriteView& view, const Belongings& of) {
 }
 
 // Tokens have no index of their own: each has an alarm at its end, which names it.
-void remove_alarms_and_tokens(WriteView& view, const Belongings& of) {
+void remove_alarms_and_tokens(WriteView& view, const AccountRows& of) {
   const std::string account = alarm_about(of.account);
   for (const Alarm& alarm : view.alarms.until(std::numeric_limits<UtcTime>::max())) {
     const bool own = alarm.kind == AlarmKind::tell || alarm.kind == AlarmKind::digest;
@@ -79,65 +79,66 @@ void remove_alarms_and_tokens(WriteView& view, const Belongings& of) {
 
 }  // namespace
 
-Reply handle(WriteContext& scene, const RevokeKey& request) {
-  const auto key = scene.view.keys.by_tag(request.key);
+Reply handle(WriteContext& context, const RevokeKey& request) {
+  const auto key = context.view.keys.by_tag(request.key);
   if (!key) {
     return Error{ErrorKind::not_registered, "no such key; command keys lists an account's"};
   }
   if (key->state == KeyState::revoked) return changed("it was revoked before");
-  revoke_key(scene, *key);
-  audit(scene, "revoke", key->account, hex(request.key));
+  revoke_key(context, *key);
+  audit(context, "revoke", key->account, hex(request.key));
   return changed("revoked");
 }
 
-Reply handle(WriteContext& scene, const VerifyAccount& request) {
-  auto account = find_account(scene.view, request.account);
+Reply handle(WriteContext& context, const VerifyAccount& request) {
+  auto account = find_account(context.view, request.account);
   if (!account) return account.error();
   if (account->blocked_utc != 0) {
     return Error{ErrorKind::conflict, named(*account) + " is blocked; unblock it first"};
   }
   if (!account->claimed_email.empty()) {
-    const auto target = scene.view.accounts.by_email(account->claimed_email);
-    if (target && load_account(scene.view, *target).blocked_utc != 0) {
+    const auto target = context.view.accounts.by_email(account->claimed_email);
+    if (target && load_account(context.view, *target).blocked_utc != 0) {
       return Error{ErrorKind::conflict, "the account of its address is blocked; unblock it first"};
     }
   }
   std::vector<KeyRecord> keys;
-  each_key(scene.view, account->id, [&](const KeyTag&, const KeyRecord& key) {
+  each_key(context.view, account->id, [&](const KeyTag&, const KeyRecord& key) {
     if (key.state == KeyState::active && key.confirmed_utc == 0) keys.push_back(key);
   });
   if (!account->claimed_email.empty() && !keys.empty()) {
     const std::string email = account->claimed_email;
-    account = confirm_claim(scene, keys.front(), email);
-    audit(scene, "verify", account->id, email);
+    account = confirm_claim(context, keys.front(), email);
+    audit(context, "verify", account->id, email);
     return changed("verified; it is " + named(*account) + " now");
   }
-  if (account->verified_utc == 0) account->verified_utc = scene.now;
-  scene.view.accounts.put(*account);
+  if (account->verified_utc == 0) account->verified_utc = context.now;
+  context.view.accounts.put(*account);
   for (KeyRecord& key : keys) {
-    key.confirmed_utc = scene.now;
-    scene.view.keys.put(key.digest, key);
+    key.confirmed_utc = context.now;
+    context.view.keys.put(key.digest, key);
   }
-  each_watch(scene.view, account->id, [&](const std::string& canonical, const WatchRecord& watch) {
-    if (watch.resting || watch.trial_until_utc != 0) {
-      wake_watch(scene, account->id, canonical, watch, 0);
-    }
-  });
-  audit(scene, "verify", account->id, account->email);
+  each_watch(context.view, account->id,
+             [&](const std::string& canonical, const WatchRecord& watch) {
+               if (watch.resting || watch.trial_until_utc != 0) {
+                 wake_watch(context, account->id, canonical, watch, 0);
+               }
+             });
+  audit(context, "verify", account->id, account->email);
   return changed("verified, with " + std::to_string(keys.size()) + " keys that were not confirmed");
 }
 
-Reply handle(WriteContext& scene, const BlockAccount& request) {
-  auto account = find_account(scene.view, request.account);
+Reply handle(WriteContext& context, const BlockAccount& request) {
+  auto account = find_account(context.view, request.account);
   if (!account) return account.error();
   if (account->blocked_utc != 0) return changed("it was blocked before");
-  block_account(scene, *account);
-  audit(scene, "block", account->id, account->email);
+  block_account(context, *account);
+  audit(context, "block", account->id, account->email);
   return changed("blocked; its keys fail and its names rest");
 }
 
-Reply handle(WriteContext& scene, const UnblockAccount& request) {
-  auto account = find_account(scene.view, request.account);
+Reply handle(WriteContext& context, const UnblockAccount& request) {
+  auto account = find_account(context.view, request.account);
   if (!account) return account.error();
   if (account->blocked_utc == 0 && !account->no_further_keys) {
     return changed("it was not blocked");
@@ -145,47 +146,47 @@ Reply handle(WriteContext& scene, const UnblockAccount& request) {
   const bool was_blocked = account->blocked_utc != 0;
   account->blocked_utc = 0;
   account->no_further_keys = false;
-  scene.view.accounts.put(*account);
+  context.view.accounts.put(*account);
   if (was_blocked) {
-    each_key(scene.view, account->id, [&](const KeyTag&, KeyRecord key) {
+    each_key(context.view, account->id, [&](const KeyTag&, KeyRecord key) {
       if (key.state != KeyState::blocked) return;
       const KeyRecord before = key;
       key.state = KeyState::active;
-      put_key(scene.view, before, key);
+      put_key(context.view, before, key);
     });
-    each_watch(scene.view, account->id,
+    each_watch(context.view, account->id,
                [&](const std::string& canonical, const WatchRecord& watch) {
-                 wake_watch(scene, account->id, canonical, watch, trial_end(scene, *account));
+                 wake_watch(context, account->id, canonical, watch, trial_end(context, *account));
                });
   }
-  audit(scene, "unblock", account->id, account->email);
+  audit(context, "unblock", account->id, account->email);
   return changed("unblocked");
 }
 
-Reply handle(WriteContext& scene, const SetQuota& request) {
-  auto account = find_account(scene.view, request.account);
+Reply handle(WriteContext& context, const SetQuota& request) {
+  auto account = find_account(context.view, request.account);
   if (!account) return account.error();
   account->names_per_key = request.names;
-  scene.view.accounts.put(*account);
-  audit(scene, "quota", account->id, std::to_string(request.names));
+  context.view.accounts.put(*account);
+  audit(context, "quota", account->id, std::to_string(request.names));
   return changed(request.names == 0 ? "as limits.names_per_key says"
                                     : std::to_string(request.names) + " names for each key");
 }
 
-Reply handle(WriteContext& scene, const DeleteAccount& request) {
-  const auto account = find_account(scene.view, request.account);
+Reply handle(WriteContext& context, const DeleteAccount& request) {
+  const auto account = find_account(context.view, request.account);
   if (!account) return account.error();
-  Belongings all{account->id, {}, {}};
+  AccountRows all{account->id, {}, {}};
   for (const std::string& email : {account->email, account->claimed_email}) {
     if (!email.empty()) all.emails.insert(email);
   }
-  remove_names(scene, account->id);
-  all.keys = remove_keys(scene, account->id);
-  notices::forget_incidents(scene.view, account->id);
-  remove_deliveries(scene.view, all);
-  remove_alarms_and_tokens(scene.view, all);
-  scene.view.accounts.remove(account->id);
-  audit(scene, "delete", account->id, "");
+  remove_names(context, account->id);
+  all.keys = remove_keys(context, account->id);
+  notices::forget_incidents(context.view, account->id);
+  remove_deliveries(context.view, all);
+  remove_alarms_and_tokens(context.view, all);
+  context.view.accounts.remove(account->id);
+  audit(context, "delete", account->id, "");
   return changed("deleted with " + std::to_string(all.keys.size()) + " keys");
 }
 

@@ -1,6 +1,6 @@
-// A hash table in shards, each made of small sets under its own mutex. An answer lies in one set;
-// where that is full the one at a place picked by the hash makes room. So a look costs two or three
-// cache lines however many there are, and nothing is ever swept.
+// A hash table in shards. A shard is many small sets under one mutex, and an answer lies in one
+// set. When the set is full, the answer at a place picked by the hash makes room. So a look-up
+// costs two or three cache lines whatever the size, and nothing is ever swept.
 #include "daemon/service/answer_cache.hpp"
 
 #include <sys/mman.h>

@@ -1,7 +1,7 @@
 #pragma once
-// Remembers what `command expiration` said of a name, whatever its state: one that is asked again
-// while nothing about it has changed is answered without a look into the store. Bounded; grows with
-// what is asked. Whether an answer still holds is the store's to say (store::Stamp). Thread-safe.
+// Remembers what `command expiration` said of a name. As long as nothing about the name has
+// changed, the next question needs no look into the store; store::Stamp tells whether an answer
+// still holds. Bounded; grows with what is asked. Thread-safe.
 
 #include <array>
 #include <cstdint>

@@ -24,19 +24,19 @@ Reply handle(ReadContext& context, const ListAccounts& request);
 Reply handle(ReadContext& context, const ListKeys& request);
 Reply handle(ReadContext& context, const ListDeadLetters& request);
 
-Reply handle(WriteContext& scene, const AddDomain& request);
-Reply handle(WriteContext& scene, const RemoveDomain& request);
-Reply handle(WriteContext& scene, const ScanDomain& request);
-Reply handle(WriteContext& scene, const AddCertificate& request);
-Reply handle(WriteContext& scene, const ClaimKey& request);
-Reply handle(WriteContext& scene, const SetNotify& request);
-Reply handle(WriteContext& scene, const ConfirmToken& request);
-Reply handle(WriteContext& scene, const RevokeKey& request);
-Reply handle(WriteContext& scene, const VerifyAccount& request);
-Reply handle(WriteContext& scene, const BlockAccount& request);
-Reply handle(WriteContext& scene, const UnblockAccount& request);
-Reply handle(WriteContext& scene, const SetQuota& request);
-Reply handle(WriteContext& scene, const DeleteAccount& request);
+Reply handle(WriteContext& context, const AddDomain& request);
+Reply handle(WriteContext& context, const RemoveDomain& request);
+Reply handle(WriteContext& context, const ScanDomain& request);
+Reply handle(WriteContext& context, const AddCertificate& request);
+Reply handle(WriteContext& context, const ClaimKey& request);
+Reply handle(WriteContext& context, const SetNotify& request);
+Reply handle(WriteContext& context, const ConfirmToken& request);
+Reply handle(WriteContext& context, const RevokeKey& request);
+Reply handle(WriteContext& context, const VerifyAccount& request);
+Reply handle(WriteContext& context, const BlockAccount& request);
+Reply handle(WriteContext& context, const UnblockAccount& request);
+Reply handle(WriteContext& context, const SetQuota& request);
+Reply handle(WriteContext& context, const DeleteAccount& request);
 
 template <class R>
 concept Reading = requires(ReadContext& context, const R& request) {

@@ -1,6 +1,6 @@
-// Names: add, remove, scan, and a certificate's names together. Watches of one (host, port,
-// starttls) share an endpoint, which goes with the last of them, and is scanned as long as one of
-// them doesn't rest.
+// Names: add, remove, scan, and all names of a certificate. Watches of the same host, port and
+// STARTTLS share an endpoint. The endpoint is removed with its last watch, and scanned while at
+// least one of its watches does not rest.
 #include <algorithm>
 
 #include "daemon/notices/incidents.hpp"
@@ -14,34 +14,34 @@ namespace certline::service {
 namespace {
 
 // Opens the wait for an announced leaf, unless every address serves it already.
-void expect_leaf(WriteContext& scene, AccountId account, const std::string& canonical,
+void expect_leaf(WriteContext& context, AccountId account, const std::string& canonical,
                  WatchRecord& watch, EndpointRecord& endpoint, const Sha256& leaf) {
   if (watch.expected == leaf && watch.expected_met_utc != 0) return;
   if (watch.expected != leaf) {
-    notices::drop_expectation(scene.view, account, canonical, watch, scene.now);
+    notices::drop_expectation(context.view, account, canonical, watch, context.now);
   }
   watch.expected = leaf;
-  watch.expected_utc = scene.now;
-  const auto addresses = scene.view.addresses.of(endpoint.id);
-  watch.expected_met_utc = serves_everywhere(addresses, leaf) ? scene.now : 0;
+  watch.expected_utc = context.now;
+  const auto addresses = context.view.addresses.of(endpoint.id);
+  watch.expected_met_utc = serves_everywhere(addresses, leaf) ? context.now : 0;
   if (watch.expected_met_utc != 0) {
-    notices::drop_expectation(scene.view, account, canonical, watch, scene.now);
+    notices::drop_expectation(context.view, account, canonical, watch, context.now);
     return;
   }
   endpoint.expectation_open = true;
   endpoint.expectation_step = 0;
-  endpoint.next_scan_utc = scene.now;
-  scene.due_changed = true;
-  scene.view.endpoints.put(endpoint);
+  endpoint.next_scan_utc = context.now;
+  context.due_changed = true;
+  context.view.endpoints.put(endpoint);
 }
 
-std::uint32_t quota_of(const WriteContext& scene, const AccountRecord& account) {
+std::uint32_t quota_of(const WriteContext& context, const AccountRecord& account) {
   return account.names_per_key != 0 ? account.names_per_key
-                                    : scene.settings.config.accounts.names_per_key;
+                                    : context.settings.config.accounts.names_per_key;
 }
 
-std::optional<Error> over_quota(const WriteContext& scene, const Owner& owner, std::size_t more) {
-  const std::uint32_t most = quota_of(scene, owner.account);
+std::optional<Error> over_quota(const WriteContext& context, const Owner& owner, std::size_t more) {
+  const std::uint32_t most = quota_of(context, owner.account);
   if (owner.key.names + more <= most) return std::nullopt;
   const std::string rule =
       owner.account.names_per_key != 0 ? "its account's quota" : "limits.names_per_key";
@@ -52,53 +52,53 @@ std::optional<Error> over_quota(const WriteContext& scene, const Owner& owner, s
   return Error{ErrorKind::too_many, why + "; remove some or add with another key"};
 }
 
-std::optional<Error> forbidden(const WriteContext& scene, const Domain& domain) {
+std::optional<Error> forbidden(const WriteContext& context, const Domain& domain) {
   if (!domain.ip()) return std::nullopt;
-  const auto refusal = scene.settings.policy->refusal(*domain.ip());
+  const auto refusal = context.settings.policy->refusal(*domain.ip());
   if (!refusal) return std::nullopt;
   return Error{ErrorKind::refused, *refusal};
 }
 
 // Quota and room were looked at before.
-WatchRecord new_watch(WriteContext& scene, Owner& owner, const Domain& domain,
+WatchRecord new_watch(WriteContext& context, Owner& owner, const Domain& domain,
                       const std::optional<Starttls>& starttls) {
   WatchRecord watch;
-  watch.id = scene.random.uuid();
+  watch.id = context.random.uuid();
   watch.added_by = owner.key_hash;
-  watch.created_utc = scene.now;
-  watch.trial_until_utc = trial_end(scene, owner.account);
+  watch.created_utc = context.now;
+  watch.trial_until_utc = trial_end(context, owner.account);
   const Starttls fallback = default_starttls(domain.port());
-  watch.endpoint = attach_endpoint(scene, domain, starttls.value_or(fallback)).id;
+  watch.endpoint = attach_endpoint(context, domain, starttls.value_or(fallback)).id;
   ++owner.key.names;
-  scene.view.keys.put(owner.key_hash, owner.key);
+  context.view.keys.put(owner.key_hash, owner.key);
   return watch;
 }
 
-WatchRecord watch_name(WriteContext& scene, Owner& owner, const Domain& domain,
+WatchRecord watch_name(WriteContext& context, Owner& owner, const Domain& domain,
                        const std::optional<Starttls>& starttls,
                        const std::optional<Sha256>& expected) {
   const std::string canonical = domain.canonical();
-  auto watch = scene.view.watches.find(owner.account.id, canonical);
+  auto watch = context.view.watches.find(owner.account.id, canonical);
   bool begun = !watch;
-  if (begun) watch = new_watch(scene, owner, domain, starttls);
+  if (begun) watch = new_watch(context, owner, domain, starttls);
   if (watch->resting) {
-    wake_watch(scene, owner.account.id, canonical, *watch, trial_end(scene, owner.account));
-    watch = scene.view.watches.find(owner.account.id, canonical);
+    wake_watch(context, owner.account.id, canonical, *watch, trial_end(context, owner.account));
+    watch = context.view.watches.find(owner.account.id, canonical);
   }
-  auto endpoint = scene.view.endpoints.find(watch->endpoint).value();
+  auto endpoint = context.view.endpoints.find(watch->endpoint).value();
   if (starttls && *starttls != endpoint.starttls) {
-    notices::release_watch(scene.view, owner.account.id, canonical, *watch, scene.now);
-    detach_endpoint(scene, *watch);
+    notices::release_watch(context.view, owner.account.id, canonical, *watch, context.now);
+    detach_endpoint(context, *watch);
     begun = true;
     watch->expected_told = false;
-    endpoint = attach_endpoint(scene, domain, *starttls);
+    endpoint = attach_endpoint(context, domain, *starttls);
     watch->endpoint = endpoint.id;
   }
   if (expected) {
-    expect_leaf(scene, owner.account.id, canonical, *watch, endpoint, *expected);
+    expect_leaf(context, owner.account.id, canonical, *watch, endpoint, *expected);
   }
-  scene.view.watches.put(owner.account.id, canonical, *watch);
-  if (begun) adopt(scene, owner.account.id, canonical, *watch);
+  context.view.watches.put(owner.account.id, canonical, *watch);
+  if (begun) adopt(context, owner.account.id, canonical, *watch);
   return *watch;
 }
 
@@ -108,7 +108,8 @@ struct CertificateNames {
   std::uint32_t refused = 0;
 };
 
-Result<CertificateNames> names_of(const WriteContext& scene, const std::vector<std::uint8_t>& der) {
+Result<CertificateNames> names_of(const WriteContext& context,
+                                  const std::vector<std::uint8_t>& der) {
   const auto summary = pki::summarize(der);
   if (!summary.subject) {
     return Error{ErrorKind::invalid_value,
@@ -124,8 +125,8 @@ Result<CertificateNames> names_of(const WriteContext& scene, const std::vector<s
   Error last{ErrorKind::invalid_value, "the certificate names nothing that could be watched"};
   std::vector<std::string> seen;
   for (const std::string& text : texts) {
-    auto domain = Domain::parse(text, scene.settings.config.domain_rules());
-    const auto refusal = domain ? forbidden(scene, *domain) : std::optional(domain.error());
+    auto domain = Domain::parse(text, context.settings.config.domain_rules());
+    const auto refusal = domain ? forbidden(context, *domain) : std::optional(domain.error());
     if (refusal) {
       last = *refusal;
       ++out.refused;
@@ -142,72 +143,73 @@ Result<CertificateNames> names_of(const WriteContext& scene, const std::vector<s
 
 }  // namespace
 
-EndpointRecord attach_endpoint(WriteContext& scene, const Domain& domain, Starttls starttls) {
+EndpointRecord attach_endpoint(WriteContext& context, const Domain& domain, Starttls starttls) {
   EndpointRecord endpoint;
-  if (const auto id = scene.view.endpoints.named(domain.host(), domain.port(), starttls)) {
-    endpoint = scene.view.endpoints.find(*id).value();
+  if (const auto id = context.view.endpoints.named(domain.host(), domain.port(), starttls)) {
+    endpoint = context.view.endpoints.find(*id).value();
   } else {
-    endpoint.id = scene.view.endpoints.new_id();
+    endpoint.id = context.view.endpoints.new_id();
     endpoint.host = domain.host();
     endpoint.port = domain.port();
     endpoint.starttls = starttls;
   }
   if (endpoint.watchers == endpoint.resting) {  // nobody had it scanned
-    endpoint.next_scan_utc = scene.now;
-    scene.due_changed = true;
+    endpoint.next_scan_utc = context.now;
+    context.due_changed = true;
   }
   ++endpoint.watchers;
-  scene.view.endpoints.put(endpoint);
+  context.view.endpoints.put(endpoint);
   return endpoint;
 }
 
-UtcTime trial_end(const WriteContext& scene, const AccountRecord& account) {
-  const bool asked = scene.settings.config.verification == runtime::Verification::email;
-  return asked && account.verified_utc == 0 ? scene.now + kTrial : 0;
+UtcTime trial_end(const WriteContext& context, const AccountRecord& account) {
+  const bool asked = context.settings.config.verification == runtime::Verification::email;
+  return asked && account.verified_utc == 0 ? context.now + kTrial : 0;
 }
 
-void adopt(WriteContext& scene, AccountId account, const std::string& canonical,
+void adopt(WriteContext& context, AccountId account, const std::string& canonical,
            const WatchRecord& watch) {
-  notices::adopt_watch(scene.view, scene.settings.config, account, canonical, watch, scene.now);
+  notices::adopt_watch(context.view, context.settings.config, account, canonical, watch,
+                       context.now);
 }
 
-void detach_endpoint(WriteContext& scene, const WatchRecord& watch) {
-  auto endpoint = scene.view.endpoints.find(watch.endpoint);
+void detach_endpoint(WriteContext& context, const WatchRecord& watch) {
+  auto endpoint = context.view.endpoints.find(watch.endpoint);
   if (!endpoint) return;
   if (endpoint->watchers <= 1) {
-    scene.view.endpoints.remove(watch.endpoint);
+    context.view.endpoints.remove(watch.endpoint);
     return;
   }
   --endpoint->watchers;
   if (watch.resting && endpoint->resting > 0) --endpoint->resting;
-  scene.view.endpoints.put(*endpoint);
+  context.view.endpoints.put(*endpoint);
 }
 
-void rest_watch(WriteContext& scene, AccountId account, const std::string& canonical,
+void rest_watch(WriteContext& context, AccountId account, const std::string& canonical,
                 WatchRecord watch) {
   if (watch.resting) return;
   watch.resting = true;
-  if (auto endpoint = scene.view.endpoints.find(watch.endpoint)) {
+  if (auto endpoint = context.view.endpoints.find(watch.endpoint)) {
     ++endpoint->resting;
-    scene.view.endpoints.put(*endpoint);
+    context.view.endpoints.put(*endpoint);
   }
-  scene.view.watches.put(account, canonical, watch);
+  context.view.watches.put(account, canonical, watch);
 }
 
-void wake_watch(WriteContext& scene, AccountId account, const std::string& canonical,
+void wake_watch(WriteContext& context, AccountId account, const std::string& canonical,
                 WatchRecord watch, UtcTime trial_until) {
   watch.trial_until_utc = trial_until;
   if (watch.resting) {
     watch.resting = false;
-    if (auto endpoint = scene.view.endpoints.find(watch.endpoint)) {
+    if (auto endpoint = context.view.endpoints.find(watch.endpoint)) {
       if (endpoint->resting > 0) --endpoint->resting;
-      endpoint->next_scan_utc = scene.now;
-      scene.view.endpoints.put(*endpoint);
-      scene.due_changed = true;
+      endpoint->next_scan_utc = context.now;
+      context.view.endpoints.put(*endpoint);
+      context.due_changed = true;
     }
   }
-  scene.view.watches.put(account, canonical, watch);
-  adopt(scene, account, canonical, watch);
+  context.view.watches.put(account, canonical, watch);
+  adopt(context, account, canonical, watch);
 }
 
 void give_back_name(store::WriteView& view, const Sha256& added_by) {
@@ -217,35 +219,35 @@ void give_back_name(store::WriteView& view, const Sha256& added_by) {
   view.keys.put(added_by, *key);
 }
 
-Reply handle(WriteContext& scene, const AddDomain& request) {
+Reply handle(WriteContext& context, const AddDomain& request) {
   const Domain& domain = request.domain;
-  if (auto error = forbidden(scene, domain)) return *error;
-  auto known = known_owner(scene, request.key);
+  if (auto error = forbidden(context, domain)) return *error;
+  auto known = known_owner(context, request.key);
   if (known && !*known) return known->error();
   const bool is_new =
-      !known || !scene.view.watches.find((*known)->account.id, domain.canonical()).has_value();
-  if (is_new && full_for_new_names(scene)) return store_full(scene);
+      !known || !context.view.watches.find((*known)->account.id, domain.canonical()).has_value();
+  if (is_new && full_for_new_names(context)) return store_full(context);
   if (is_new) {
-    if (auto error = over_quota(scene, known ? **known : Owner{}, 1)) return *error;
+    if (auto error = over_quota(context, known ? **known : Owner{}, 1)) return *error;
   }
-  auto owner = known ? std::move(*known) : create_owner(scene, request.key);
+  auto owner = known ? std::move(*known) : create_owner(context, request.key);
   if (!owner) return owner.error();
-  const WatchRecord watch = watch_name(scene, *owner, domain, request.starttls, request.expected);
+  const WatchRecord watch = watch_name(context, *owner, domain, request.starttls, request.expected);
   return ReplyBody{Added{runtime::uuid_text(watch.id), hex(pki::md5("DOMAIN:" + domain.input())),
                          domain.input()}};
 }
 
-Reply handle(WriteContext& scene, const AddCertificate& request) {
-  auto certificate = names_of(scene, request.der);
+Reply handle(WriteContext& context, const AddCertificate& request) {
+  auto certificate = names_of(context, request.der);
   if (!certificate) return certificate.error();
-  auto known = known_owner(scene, request.key);
+  auto known = known_owner(context, request.key);
   if (known && !*known) return known->error();
   const Sha256 leaf = pki::sha256(request.der);
   std::size_t fresh = 0;
   bool anything = false;
   for (const Domain& name : certificate->names) {
     const auto watch =
-        known ? scene.view.watches.find((*known)->account.id, name.canonical()) : std::nullopt;
+        known ? context.view.watches.find((*known)->account.id, name.canonical()) : std::nullopt;
     if (!watch) ++fresh;
     if (!watch || watch->expected != leaf || watch->resting) anything = true;
   }
@@ -253,12 +255,12 @@ Reply handle(WriteContext& scene, const AddCertificate& request) {
     return Error{ErrorKind::conflict,
                  "already inserted: each of its names is watched, and this certificate expected"};
   }
-  if (auto error = over_quota(scene, known ? **known : Owner{}, fresh)) return *error;
-  if (fresh > 0 && full_for_new_names(scene)) return store_full(scene);
-  auto owner = known ? std::move(*known) : create_owner(scene, request.key);
+  if (auto error = over_quota(context, known ? **known : Owner{}, fresh)) return *error;
+  if (fresh > 0 && full_for_new_names(context)) return store_full(context);
+  auto owner = known ? std::move(*known) : create_owner(context, request.key);
   if (!owner) return owner.error();
   for (const Domain& name : certificate->names) {
-    watch_name(scene, *owner, name, std::nullopt, leaf);
+    watch_name(context, *owner, name, std::nullopt, leaf);
   }
   CertificateAdded added;
   Uuid id{};
@@ -270,39 +272,39 @@ Reply handle(WriteContext& scene, const AddCertificate& request) {
   return ReplyBody{std::move(added)};
 }
 
-Reply handle(WriteContext& scene, const RemoveDomain& request) {
-  const auto owner = owner_of(scene, request.key);
+Reply handle(WriteContext& context, const RemoveDomain& request) {
+  const auto owner = owner_of(context, request.key);
   if (!owner) return owner.error();
   const std::string canonical = request.domain.canonical();
-  const auto watch = scene.view.watches.find(owner->account.id, canonical);
+  const auto watch = context.view.watches.find(owner->account.id, canonical);
   if (!watch) return unknown_name();
-  notices::release_watch(scene.view, owner->account.id, canonical, *watch, scene.now);
-  scene.view.watches.remove(owner->account.id, canonical);
-  detach_endpoint(scene, *watch);
-  give_back_name(scene.view, watch->added_by);
+  notices::release_watch(context.view, owner->account.id, canonical, *watch, context.now);
+  context.view.watches.remove(owner->account.id, canonical);
+  detach_endpoint(context, *watch);
+  give_back_name(context.view, watch->added_by);
   return ReplyBody{Removed{}};
 }
 
-Reply handle(WriteContext& scene, const ScanDomain& request) {
-  const auto owner = owner_of(scene, request.key);
+Reply handle(WriteContext& context, const ScanDomain& request) {
+  const auto owner = owner_of(context, request.key);
   if (!owner) return owner.error();
-  const auto watch = scene.view.watches.find(owner->account.id, request.domain.canonical());
+  const auto watch = context.view.watches.find(owner->account.id, request.domain.canonical());
   if (!watch) return unknown_name();
   if (watch->resting) {
     return Error{ErrorKind::refused,
                  "this name rests; add it again, or confirm the key with the mail"};
   }
-  auto endpoint = scene.view.endpoints.find(watch->endpoint).value();
-  const UtcTime interval = scene.settings.config.accounts.scan_interval_s;
-  const UtcTime wait = endpoint.scan_requested_utc + interval - scene.now;
+  auto endpoint = context.view.endpoints.find(watch->endpoint).value();
+  const UtcTime interval = context.settings.config.accounts.scan_interval_s;
+  const UtcTime wait = endpoint.scan_requested_utc + interval - context.now;
   if (endpoint.scan_requested_utc != 0 && wait > 0 && wait <= interval) {
     return Error{ErrorKind::too_many, "this name was scanned on request a moment ago",
                  static_cast<std::uint32_t>(wait)};
   }
-  endpoint.scan_requested_utc = scene.now;
-  endpoint.next_scan_utc = scene.now;
-  scene.view.endpoints.put(endpoint);
-  scene.due_changed = true;
+  endpoint.scan_requested_utc = context.now;
+  endpoint.next_scan_utc = context.now;
+  context.view.endpoints.put(endpoint);
+  context.due_changed = true;
   return ReplyBody{ScanStarted{}};
 }
 

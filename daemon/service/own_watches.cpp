@@ -21,24 +21,24 @@ class OwnNamesJob final : public store::WriteJob {
 
   void apply(store::WriteView& view) override {
     random_.rewind();
-    WriteContext scene{view,         parts_,  *settings_,   caller_,
-                       parts_.now(), random_, refusal_row_, "daemon"};
-    keep_account(scene);
+    WriteContext context{view,         parts_,  *settings_,   caller_,
+                         parts_.now(), random_, refusal_row_, "daemon"};
+    keep_account(context);
     std::vector<std::string> wanted;
     for (const scanner::OwnEndpoint& own : own_) {
       const auto domain = Domain::parse(with_port(own.host, own.port), kOwnNames);
       if (!domain) continue;
-      watch(scene, *domain);
+      watch(context, *domain);
       wanted.push_back(domain->canonical());
     }
     each_watch(view, kOperatorAccount, [&](const std::string& name, const WatchRecord& watch) {
       if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return;
-      notices::release_watch(view, kOperatorAccount, name, watch, scene.now);
+      notices::release_watch(view, kOperatorAccount, name, watch, context.now);
       view.watches.remove(kOperatorAccount, name);
-      detach_endpoint(scene, watch);
-      audit(scene, "unwatch-own", kOperatorAccount, name);
+      detach_endpoint(context, watch);
+      audit(context, "unwatch-own", kOperatorAccount, name);
     });
-    due_changed_ = scene.due_changed;
+    due_changed_ = context.due_changed;
   }
 
   void done(store::CommitOutcome outcome) override {
@@ -50,29 +50,29 @@ class OwnNamesJob final : public store::WriteJob {
   }
 
  private:
-  static void keep_account(WriteContext& scene) {
-    if (scene.view.accounts.find(kOperatorAccount)) return;
+  static void keep_account(WriteContext& context) {
+    if (context.view.accounts.find(kOperatorAccount)) return;
     AccountRecord account;
     account.id = kOperatorAccount;
-    account.created_utc = account.verified_utc = scene.now;
-    scene.view.accounts.put(account);
+    account.created_utc = account.verified_utc = context.now;
+    context.view.accounts.put(account);
   }
 
-  static void watch(WriteContext& scene, const Domain& domain) {
+  static void watch(WriteContext& context, const Domain& domain) {
     const std::string name = domain.canonical();
-    if (const auto known = scene.view.watches.find(kOperatorAccount, name)) {
-      auto endpoint = scene.view.endpoints.find(known->endpoint).value();
-      endpoint.next_scan_utc = scene.now;
-      scene.view.endpoints.put(endpoint);
+    if (const auto known = context.view.watches.find(kOperatorAccount, name)) {
+      auto endpoint = context.view.endpoints.find(known->endpoint).value();
+      endpoint.next_scan_utc = context.now;
+      context.view.endpoints.put(endpoint);
     } else {
       WatchRecord fresh;
-      fresh.id = scene.random.uuid();
-      fresh.created_utc = scene.now;
-      fresh.endpoint = attach_endpoint(scene, domain, Starttls::none).id;
-      scene.view.watches.put(kOperatorAccount, name, fresh);
-      audit(scene, "watch-own", kOperatorAccount, name);
+      fresh.id = context.random.uuid();
+      fresh.created_utc = context.now;
+      fresh.endpoint = attach_endpoint(context, domain, Starttls::none).id;
+      context.view.watches.put(kOperatorAccount, name, fresh);
+      audit(context, "watch-own", kOperatorAccount, name);
     }
-    scene.due_changed = true;
+    context.due_changed = true;
   }
 
   const runtime::Parts& parts_;

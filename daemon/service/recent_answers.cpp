@@ -1,5 +1,5 @@
-// A small table in sets of four. A line lies in the set its hash names; a new one takes the place
-// of its own earlier reply, or a free one, or that of whichever the hash picks.
+// A small table in sets of four. The hash of a line names its set. A new reply takes the place of
+// the line's earlier reply, else a free place, else the one that the hash picks.
 #include "daemon/service/recent_answers.hpp"
 
 #include <functional>

@@ -1,7 +1,7 @@
 #pragma once
-// The replies that one server thread sent last, word for word: a request line that comes again is
-// compared, and its reply copied. In front of AnswerCache, which holds many more in much less
-// memory, but has to lock and to render. Belongs to its thread.
+// The replies that a server thread sent last, byte for byte. If a request line comes again, its
+// reply is copied. It stands in front of remembered_expirations.hpp, which remembers many more in
+// less memory but must lock and render. Belongs to its thread.
 
 #include <array>
 #include <cstdint>

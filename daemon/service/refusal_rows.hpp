@@ -1,6 +1,6 @@
 #pragma once
-// So many refused attempts an hour are written to the audit, so that nobody fills the store with
-// them. The writer thread only.
+// Refused attempts are written to the audit, but only so many an hour: nobody can fill the store
+// with them. The writer thread only.
 
 #include <cstdint>
 #include <optional>

@@ -32,18 +32,18 @@ class RequestJob final : public store::WriteJob {
 
   void apply(store::WriteView& view) override {
     random_.rewind();
-    WriteContext scene{view,         parts_,  *settings_,   caller_,
-                       parts_.now(), random_, refusal_row_, actor_of(request_, caller_)};
+    WriteContext context{view,         parts_,  *settings_,   caller_,
+                         parts_.now(), random_, refusal_row_, actor_of(request_, caller_)};
     reply_ = std::visit(
         [&](const auto& request) -> Reply {
           if constexpr (Writing<std::decay_t<decltype(request)>>) {
-            return handle(scene, request);
+            return handle(context, request);
           } else {
             throw std::logic_error("this request writes nothing");
           }
         },
         request_);
-    due_changed_ = scene.due_changed;
+    due_changed_ = context.due_changed;
   }
 
   void done(store::CommitOutcome outcome) override {

@@ -1,6 +1,6 @@
 // What writing handlers share: random values that stay the same when a job runs again, the audit,
-// and the room that new names leave. The handlers lie by idea in names.cpp, claims.cpp, tokens.cpp
-// and administration_writes.cpp; request_job.cpp runs them.
+// and the room for new names. The handlers are in names.cpp, claims.cpp, tokens.cpp and
+// administration_writes.cpp; request_job.cpp runs them.
 #include "daemon/service/write_context.hpp"
 
 #include <algorithm>
@@ -33,32 +33,33 @@ Uuid JobRandom::uuid() {
   return runtime::as_uuid(uuid, 4);
 }
 
-void audit(WriteContext& scene, std::string_view action, AccountId account, std::string subject) {
-  scene.view.audit.append({scene.now, scene.actor, scene.caller.source, std::string(action),
-                           account, std::move(subject), ""});
+void audit(WriteContext& context, std::string_view action, AccountId account, std::string subject) {
+  context.view.audit.append({context.now, context.actor, context.caller.source, std::string(action),
+                             account, std::move(subject), ""});
 }
 
-Error refused(WriteContext& scene, std::string_view action, AccountId account, std::string subject,
-              Error why) {
-  if (const auto left_out = scene.refusal_row.take(scene.now)) {
+Error refused(WriteContext& context, std::string_view action, AccountId account,
+              std::string subject, Error why) {
+  if (const auto left_out = context.refusal_row.take(context.now)) {
     std::string detail = why.detail;
     if (*left_out > 0) detail += "; " + std::to_string(*left_out) + " more were left out before";
-    scene.view.audit.append({scene.now, scene.actor, scene.caller.source, std::string(action),
-                             account, std::move(subject), std::move(detail)});
+    context.view.audit.append({context.now, context.actor, context.caller.source,
+                               std::string(action), account, std::move(subject),
+                               std::move(detail)});
   }
   return why;
 }
 
-bool full_for_new_names(const WriteContext& scene) {
-  if (store::has_room_for_names(scene.view)) return false;
-  const auto used = static_cast<std::int64_t>(scene.parts.store.used_fraction() * 100);
-  scene.parts.log.write_limited(runtime::LogLevel::warning, "store_full",
-                                {{"used_percent", used}, {"do", "raise store.map_size"}});
+bool full_for_new_names(const WriteContext& context) {
+  if (store::has_room_for_names(context.view)) return false;
+  const auto used = static_cast<std::int64_t>(context.parts.store.used_fraction() * 100);
+  context.parts.log.write_limited(runtime::LogLevel::warning, "store_full",
+                                  {{"used_percent", used}, {"do", "raise store.map_size"}});
   return true;
 }
 
-Error store_full(const WriteContext& scene) {
-  return scene.parts.commit_error(CommitOutcome::full);
+Error store_full(const WriteContext& context) {
+  return context.parts.commit_error(CommitOutcome::full);
 }
 
 }  // namespace certline::service

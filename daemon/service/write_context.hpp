@@ -1,7 +1,8 @@
 #pragma once
-// What the writing handlers share. Each runs inside the write transaction, on the writer thread,
-// possibly several times: what it decides comes from the view and from its arguments alone. An
-// error it returns must leave nothing written, since the transaction is committed all the same.
+// What every writing handler is given besides its request. A handler runs inside the write
+// transaction, on the writer thread, perhaps several times: it decides from the view and its
+// arguments alone. A handler that returns an error must have written nothing, because the
+// transaction is committed all the same.
 
 #include <optional>
 #include <string>
@@ -58,20 +59,20 @@ struct Owner {
 };
 
 // The audit. A refusal is written as far as the hour's rows reach.
-void audit(WriteContext& scene, std::string_view action, AccountId account, std::string subject);
-Error refused(WriteContext& scene, std::string_view action, AccountId account, std::string subject,
-              Error why);
+void audit(WriteContext& context, std::string_view action, AccountId account, std::string subject);
+Error refused(WriteContext& context, std::string_view action, AccountId account,
+              std::string subject, Error why);
 
-bool full_for_new_names(const WriteContext& scene);
-Error store_full(const WriteContext& scene);
+bool full_for_new_names(const WriteContext& context);
+Error store_full(const WriteContext& context);
 
 // Keys and accounts (claims.cpp).
 // The owner of a key that is known here; a report of its client is noted. Nothing for an unknown
 // one. Errors (key_unknown): revoked, blocked.
-std::optional<Result<Owner>> known_owner(WriteContext& scene, const ApiKey& key);
-Result<Owner> owner_of(WriteContext& scene, const ApiKey& key);  // errors: unknown, too
+std::optional<Result<Owner>> known_owner(WriteContext& context, const ApiKey& key);
+Result<Owner> owner_of(WriteContext& context, const ApiKey& key);  // errors: unknown, too
 // Of an account by itself, as far as registration and its limits allow.
-Result<Owner> create_owner(WriteContext& scene, const ApiKey& key);
+Result<Owner> create_owner(WriteContext& context, const ApiKey& key);
 // Writes a key, and moves the alarm for its client's silence.
 void put_key(store::WriteView& view, const KeyRecord& before, const KeyRecord& after);
 void note_report_of(store::WriteView& view, KeyRecord& key, UtcTime now);
@@ -82,32 +83,32 @@ void each_key(store::WriteView& view, AccountId account, Visit visit) {
 }
 // The names of `from` move to `into`, and `from` ends. A name that both watch stays as `into` has
 // it.
-void merge_accounts(WriteContext& scene, AccountId from, AccountId into);
+void merge_accounts(WriteContext& context, AccountId from, AccountId into);
 // A key that waits for its address to be confirmed is confirmed: its account becomes, or joins, the
 // account of the address. Gives that account.
-AccountRecord confirm_claim(WriteContext& scene, KeyRecord key, const std::string& email);
-void revoke_key(WriteContext& scene, KeyRecord key);
-void block_account(WriteContext& scene, AccountRecord account);
+AccountRecord confirm_claim(WriteContext& context, KeyRecord key, const std::string& email);
+void revoke_key(WriteContext& context, KeyRecord key);
+void block_account(WriteContext& context, AccountRecord account);
 
 // The mail that asks to confirm a claim (tokens.cpp).
-void mail_confirmation(WriteContext& scene, AccountId account, const Sha256& key_hash,
+void mail_confirmation(WriteContext& context, AccountId account, const Sha256& key_hash,
                        const std::string& email);
 
 // Names (names.cpp).
 // One more watch of the endpoint, which is made where there is none.
-EndpointRecord attach_endpoint(WriteContext& scene, const Domain& domain, Starttls starttls);
+EndpointRecord attach_endpoint(WriteContext& context, const Domain& domain, Starttls starttls);
 // Whoever begins to watch a name, or to be told of it, hears what is known of it already.
-void adopt(WriteContext& scene, AccountId account, const std::string& canonical,
+void adopt(WriteContext& context, AccountId account, const std::string& canonical,
            const WatchRecord& watch);
 // One watch of the endpoint ends.
-void detach_endpoint(WriteContext& scene, const WatchRecord& watch);
-void rest_watch(WriteContext& scene, AccountId account, const std::string& canonical,
+void detach_endpoint(WriteContext& context, const WatchRecord& watch);
+void rest_watch(WriteContext& context, AccountId account, const std::string& canonical,
                 WatchRecord watch);
 // Scanned again from now on; `trial_until` 0: for good.
-void wake_watch(WriteContext& scene, AccountId account, const std::string& canonical,
+void wake_watch(WriteContext& context, AccountId account, const std::string& canonical,
                 WatchRecord watch, UtcTime trial_until);
 // The end of a trial begun now, 0 where the account needs none.
-UtcTime trial_end(const WriteContext& scene, const AccountRecord& account);
+UtcTime trial_end(const WriteContext& context, const AccountRecord& account);
 // One name less for the key that added it.
 void give_back_name(store::WriteView& view, const Sha256& added_by);
 // All watches of an account in turn, also while visit() changes them.

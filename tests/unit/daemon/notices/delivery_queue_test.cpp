@@ -19,9 +19,9 @@ std::vector<std::uint64_t> ids(DeliveryQueue& queue, UtcTime now) {
 
 using Ids = std::vector<std::uint64_t>;
 
-DeliveryQueue::Next end(DeliveryQueue& queue, std::uint64_t id, Ending ending, UtcTime now,
-                        const std::string& channel = "a") {
-  const auto next = queue.ended(id, ending, now);
+DeliveryQueue::Next end(DeliveryQueue& queue, std::uint64_t id, HandoverOutcome outcome,
+                        UtcTime now, const std::string& channel = "a") {
+  const auto next = queue.ended(id, outcome, now);
   CHECK(ids(queue, now).empty());  // not before it is written
   queue.release(channel);
   return next;
@@ -44,9 +44,9 @@ TEST_CASE("one at a time, in order, and channels beside each other") {
   CHECK(queue.size() == 3);
   CHECK(ids(queue, kStart) == Ids{1, 2});
   CHECK(ids(queue, kStart).empty());
-  CHECK(end(queue, 1, Ending::delivered, kStart).gone);
+  CHECK(end(queue, 1, HandoverOutcome::delivered, kStart).gone);
   CHECK(ids(queue, kStart) == Ids{3});
-  CHECK_FALSE(end(queue, 3, Ending::delivered, kStart).dead);
+  CHECK_FALSE(end(queue, 3, HandoverOutcome::delivered, kStart).dead);
   CHECK(queue.size() == 1);
   CHECK_FALSE(queue.next_time(kStart).has_value());
 }
@@ -55,36 +55,36 @@ TEST_CASE("one that is put back lets the others pass") {
   DeliveryQueue queue(600, 120);
   for (const std::uint64_t id : {1, 2}) queue.add("a", id, kStart, 0);
   CHECK(ids(queue, kStart) == Ids{1});
-  const auto next = end(queue, 1, Ending::put_back, kStart);
+  const auto next = end(queue, 1, HandoverOutcome::put_back, kStart);
   CHECK_FALSE(next.gone);
   CHECK(next.at == kStart + kMinute);
   CHECK(ids(queue, kStart) == Ids{2});
-  end(queue, 2, Ending::delivered, kStart);
+  end(queue, 2, HandoverOutcome::delivered, kStart);
   CHECK(queue.next_time(kStart) == kStart + kMinute);
   CHECK(ids(queue, kStart + 59).empty());
   CHECK(ids(queue, kStart + 60) == Ids{1});
-  CHECK(end(queue, 1, Ending::put_back, kStart + 60).at == kStart + 3 * kMinute);
+  CHECK(end(queue, 1, HandoverOutcome::put_back, kStart + 60).at == kStart + 3 * kMinute);
 }
 
 TEST_CASE("behind one that found nobody there all wait, and the order stays") {
   DeliveryQueue queue(600, 120);
   for (const std::uint64_t id : {1, 2, 3}) queue.add("a", id, kStart, 0);
   CHECK(ids(queue, kStart) == Ids{1});
-  CHECK(end(queue, 1, Ending::nobody, kStart).at == kStart + kMinute);
+  CHECK(end(queue, 1, HandoverOutcome::nobody, kStart).at == kStart + kMinute);
   CHECK(ids(queue, kStart + 30).empty());
   CHECK(queue.next_time(kStart) == kStart + kMinute);
   CHECK(ids(queue, kStart + 60) == Ids{1});
-  end(queue, 1, Ending::nobody, kStart + 60);
+  end(queue, 1, HandoverOutcome::nobody, kStart + 60);
   CHECK(queue.next_time(kStart + 60) == kStart + 3 * kMinute);
   // What is new is worth a look sooner, but not each time, and the oldest goes first.
   queue.add("a", 4, kStart + 70, 0);
   CHECK(ids(queue, kStart + 119).empty());
   CHECK(queue.next_time(kStart + 70) == kStart + 120);
   CHECK(ids(queue, kStart + 120) == Ids{1});
-  end(queue, 1, Ending::delivered, kStart + 120);
+  end(queue, 1, HandoverOutcome::delivered, kStart + 120);
   for (const std::uint64_t id : {2, 3, 4}) {
     CHECK(ids(queue, kStart + 120) == Ids{id});
-    end(queue, id, Ending::delivered, kStart + 120);
+    end(queue, id, HandoverOutcome::delivered, kStart + 120);
   }
   CHECK(queue.size() == 0);
 }
@@ -97,7 +97,7 @@ TEST_CASE("a day after its creation a delivery is given up") {
   while (true) {
     REQUIRE(ids(queue, now) == Ids{1});
     ++attempts;
-    const auto next = end(queue, 1, Ending::put_back, now);
+    const auto next = end(queue, 1, HandoverOutcome::put_back, now);
     if (next.gone) {
       CHECK(next.dead);
       break;
@@ -118,7 +118,7 @@ TEST_CASE("what waited for a day behind another goes with it") {
   DeliveryQueue::Next next;
   for (int i = 0; i < 200 && !next.gone; ++i) {
     REQUIRE(ids(queue, now) == Ids{1});
-    next = end(queue, 1, Ending::nobody, now);
+    next = end(queue, 1, HandoverOutcome::nobody, now);
     if (!next.gone) now = *queue.next_time(now);
   }
   CHECK(next.dead);
@@ -132,9 +132,9 @@ TEST_CASE("a refusal is for good, and a stop counts for nothing") {
   DeliveryQueue queue(600, 120);
   for (const std::uint64_t id : {1, 2}) queue.add("a", id, kStart, 0);
   ids(queue, kStart);
-  CHECK_FALSE(end(queue, 1, Ending::stopped, kStart).gone);
+  CHECK_FALSE(end(queue, 1, HandoverOutcome::stopped, kStart).gone);
   CHECK(ids(queue, kStart) == Ids{1});
-  CHECK(end(queue, 1, Ending::refused, kStart).dead);
+  CHECK(end(queue, 1, HandoverOutcome::refused, kStart).dead);
   CHECK(ids(queue, kStart) == Ids{2});
   queue.vanished(2);
   CHECK(queue.size() == 0);
@@ -151,7 +151,7 @@ TEST_CASE("a channel's rate is bounded") {
     for (auto begun = queue.begin(now); !begun.empty(); begun = queue.begin(now)) {
       done += begun.size();
       for (const auto& [channel, id] : begun) {
-        queue.ended(id, Ending::delivered, now);
+        queue.ended(id, HandoverOutcome::delivered, now);
         queue.release(channel);
       }
     }

@@ -412,14 +412,14 @@ TEST_CASE("The daemon's own troubles reach the operator, each once") {
 TEST_CASE("When the daemon's own network is out, that is the only message") {
   constexpr int kNames = 25;
   AlertFixture f;
-  OutageBook book;
+  OutageState book;
   const Random random = [] { return std::uint64_t{1} << 63; };
   for (int n = 0; n < kNames; ++n) f.add(name_of(n));
   // As the driver does it: the scan's write first, what it says of the network once committed.
   const auto scan_all = [&](ScanState state) {
     for (int n = 0; n < kNames; ++n) {
       std::optional<bool> told;
-      std::optional<ScanHint> hint;
+      std::optional<NetworkHint> hint;
       EndpointId id = 0;
       f.write([&](store::WriteView& view) {
         id = view.endpoints.named(name_of(n), 443, Starttls::none).value();

@@ -64,26 +64,26 @@ std::vector<DeliveryRecord> deliveries(const ServiceFixture& fixture) {
 // Takes what is handed over, as each channel was told to.
 class Takers {
  public:
-  void say(const std::string& channel, Ending ending) {
+  void say(const std::string& channel, HandoverOutcome outcome) {
     const std::lock_guard lock(mutex_);
-    endings_[channel] = ending;
+    endings_[channel] = outcome;
     changed_.notify_all();
   }
   // Until it is told otherwise, or the daemon ends.
-  void hold(const std::string& channel) { say(channel, Ending::stopped); }
+  void hold(const std::string& channel) { say(channel, HandoverOutcome::stopped); }
 
   Handover operator()(const std::string& channel, const Message& m,
                       const std::atomic<bool>& cancelled) {
     std::unique_lock lock(mutex_);
     ++tries_;
     changed_.notify_all();
-    while (endings_[channel] == Ending::stopped && !cancelled) {
+    while (endings_[channel] == HandoverOutcome::stopped && !cancelled) {
       changed_.wait_for(lock, std::chrono::milliseconds(10));
     }
-    const Ending ending = cancelled ? Ending::stopped : endings_[channel];
-    if (ending == Ending::delivered) taken_.push_back(m);
+    const HandoverOutcome outcome = cancelled ? HandoverOutcome::stopped : endings_[channel];
+    if (outcome == HandoverOutcome::delivered) taken_.push_back(m);
     changed_.notify_all();
-    return {ending, ending == Ending::delivered ? "" : "not now"};
+    return {outcome, outcome == HandoverOutcome::delivered ? "" : "not now"};
   }
   std::vector<std::string> titles() const {
     const std::lock_guard lock(mutex_);
@@ -112,7 +112,7 @@ class Takers {
  private:
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
-  std::map<std::string, Ending> endings_;
+  std::map<std::string, HandoverOutcome> endings_;
   std::vector<Message> taken_;
   int tries_ = 0;
 };
@@ -191,14 +191,14 @@ TEST_CASE("a slow channel delays nobody else") {
   ServiceFixture fixture(with_channels({}));
   Takers takers;
   takers.hold("slow");
-  takers.say("fast", Ending::delivered);
+  takers.say("fast", HandoverOutcome::delivered);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   notifier.start();
   put_deliveries(fixture, "slow", 1, 3, kStart);
   put_deliveries(fixture, "fast", 11, 20, kStart);
   REQUIRE(takers.wait_taken(10));
   CHECK(takers.titles() == numbers(11, 20));
-  takers.say("slow", Ending::delivered);
+  takers.say("slow", HandoverOutcome::delivered);
   REQUIRE(takers.wait_taken(13));
   notifier.stop();
   fixture.settle();
@@ -208,7 +208,7 @@ TEST_CASE("a slow channel delays nobody else") {
 TEST_CASE("what is refused for good is a dead letter at once") {
   ServiceFixture fixture(with_channels({}));
   Takers takers;
-  takers.say("a", Ending::refused);
+  takers.say("a", HandoverOutcome::refused);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   put_deliveries(fixture, "a", 1, 1, kStart);
   notifier.run_due(kStart);
@@ -234,7 +234,7 @@ TEST_CASE("what is refused for good is a dead letter at once") {
 TEST_CASE("after a day of attempts a delivery is a dead letter") {
   ServiceFixture fixture(with_channels({}));
   Takers takers;
-  takers.say("a", Ending::put_back);
+  takers.say("a", HandoverOutcome::put_back);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   put_deliveries(fixture, "a", 1, 1, kStart);
   for (UtcTime now = kStart; now <= kStart + 25 * 3600; now += 60) notifier.run_due(now);
@@ -247,7 +247,7 @@ TEST_CASE("after a day of attempts a delivery is a dead letter") {
 TEST_CASE("what a restart interrupts goes on under the same id") {
   ServiceFixture fixture(with_channels({}));
   Takers takers;
-  takers.say("a", Ending::nobody);
+  takers.say("a", HandoverOutcome::nobody);
   {
     Notifier notifier(parts(fixture, takers), fixture.settings);
     put_deliveries(fixture, "a", 1, 5, kStart);
@@ -255,7 +255,7 @@ TEST_CASE("what a restart interrupts goes on under the same id") {
   }
   CHECK(takers.tries() == 1);
   fixture.reopen();
-  takers.say("a", Ending::delivered);
+  takers.say("a", HandoverOutcome::delivered);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   notifier.run_due(kStart + 1);
   CHECK(takers.titles() == numbers(1, 5));
@@ -278,7 +278,7 @@ TEST_CASE("a stop gives up what is under way, and loses nothing") {
   fixture.settle();
   REQUIRE(deliveries(fixture).size() == 2);
   CHECK(deliveries(fixture)[0].attempts == 0);
-  takers.say("a", Ending::delivered);
+  takers.say("a", HandoverOutcome::delivered);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   notifier.run_due(kStart);
   CHECK(takers.titles() == numbers(1, 2));
@@ -287,7 +287,7 @@ TEST_CASE("a stop gives up what is under way, and loses nothing") {
 TEST_CASE("what nobody can read is a dead letter") {
   ServiceFixture fixture(with_channels({}));
   Takers takers;
-  takers.say("a", Ending::delivered);
+  takers.say("a", HandoverOutcome::delivered);
   REQUIRE(fixture.store->write([](store::WriteView& view) {
     DeliveryRecord delivery;
     delivery.id = view.deliveries.new_id();
@@ -326,7 +326,7 @@ TEST_CASE("a token is forgotten at its end") {
 TEST_CASE("a client that falls silent is told, and that it is back") {
   ServiceFixture fixture(with_channels({webhook("a", "http://127.0.0.1:9/")}));
   Takers takers;
-  takers.say("a", Ending::delivered);
+  takers.say("a", HandoverOutcome::delivered);
   Notifier notifier(parts(fixture, takers), fixture.settings);
   const std::string report = "command add domain www.example.org apikey " + kKey;
   const auto scan = [&] {

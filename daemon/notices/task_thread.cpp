@@ -1,13 +1,13 @@
 // For libraries that block. A thread each is little beside a connection, and needs no fairness.
-#include "daemon/notices/courier.hpp"
+#include "daemon/notices/task_thread.hpp"
 
 #include <utility>
 
 namespace certline::notices {
 
-Courier::Courier() : thread_([this] { work(); }) {}
+TaskThread::TaskThread() : thread_([this] { work(); }) {}
 
-Courier::~Courier() {
+TaskThread::~TaskThread() {
   {
     const std::lock_guard lock(mutex_);
     ending_ = true;
@@ -16,22 +16,22 @@ Courier::~Courier() {
   thread_.join();
 }
 
-void Courier::give(std::function<void()> errand) {
+void TaskThread::give(std::function<void()> task) {
   {
     const std::lock_guard lock(mutex_);
-    errand_ = std::move(errand);
+    task_ = std::move(task);
   }
   wake_.notify_one();
 }
 
-void Courier::work() {
+void TaskThread::work() {
   std::unique_lock lock(mutex_);
   while (true) {
-    wake_.wait(lock, [this] { return ending_ || errand_; });
+    wake_.wait(lock, [this] { return ending_ || task_; });
     if (ending_) return;
-    const auto errand = std::exchange(errand_, nullptr);
+    const auto task = std::exchange(task_, nullptr);
     lock.unlock();
-    errand();
+    task();
     lock.lock();
   }
 }

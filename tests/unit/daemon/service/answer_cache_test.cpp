@@ -72,16 +72,22 @@ TEST_CASE("what is too long for a slot is not kept, and a cache of nothing keeps
 }
 
 TEST_CASE("threads may keep and find at once") {
-  AnswerCache cache(100'000);  // so much room that none has to make way
+  constexpr std::uint32_t kNames = 3000;
+  AnswerCache cache(100'000);
   const auto work = [&](std::uint32_t first) {
-    for (std::uint32_t i = 0; i < 4000; ++i) {
-      cache.keep(name((first + i) % 3000), kKey, answer((first + i) % 3000));
-      const auto found = cache.find(name(i % 3000), kKey);
-      if (found && found->addresses != i % 3000) throw std::runtime_error("another name's answer");
+    for (std::uint32_t i = 0; i < kNames + 1000; ++i) {
+      cache.keep(name((first + i) % kNames), kKey, answer((first + i) % kNames));
+      const auto found = cache.find(name(i % kNames), kKey);
+      if (found && found->addresses != i % kNames)
+        throw std::runtime_error("another name's answer");
     }
   };
   std::thread other(work, 1500);
   work(0);
   other.join();
-  CHECK(cache.find(name(999), kKey).has_value());
+  // Most are there. Which ones are not depends on who came first: a set may be full while the cache
+  // is not, and one that was there has to make way.
+  std::uint32_t kept = 0;
+  for (std::uint32_t i = 0; i < kNames; ++i) kept += cache.find(name(i), kKey).has_value();
+  CHECK(kept > kNames * 9 / 10);
 }

@@ -75,9 +75,9 @@ bool is_fresh(const EndpointRecord& endpoint, const ReadContext& context) {
 
 Reply handle(ReadContext& context, const GetExpiration& request) {
   const Sha256 hash = pki::sha256(request.key.text());
-  const auto key = client_key(context, hash);
-  if (!key) return key.error();
   const store::ReadView& view = context.view();
+  const auto key = usable_key(view, hash);
+  if (!key) return key.error();
   const std::string canonical = request.domain.canonical();
   auto watch = view.watches.find(key->account, canonical);
   if (!watch) {
@@ -117,6 +117,8 @@ Reply handle(ReadContext& context, const GetExpiration& request) {
       context.remembered.keep(request, *said, endpoint, *stamp, context.settings);
     }
   }
+  // Last, as the note is a write to the key: no stamp is given while that is under way.
+  context.reports.note(hash, *key);
   return ReplyBody{std::move(*said)};
 }
 

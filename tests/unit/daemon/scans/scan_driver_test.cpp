@@ -20,6 +20,7 @@ TEST_CASE("what is due is scanned once, and its results are saved") {
   DriverFixture f;
   f.add(name_of(1));
   REQUIRE(f.scanner.wait_begun(1));
+  f.settle_driver();
   CHECK(f.gauges.scans_in_flight == 1);
   CHECK(f.gauges.last_scan_utc == 0);
   f.time += 7;

@@ -201,8 +201,9 @@ void StreamConnection::on_timer() {
   guarded([this] {
     if (lingering_ && now_ >= linger_until_) return close();
     if (wait_ && now_ >= wait_->until) try_waiting(true);
-    if (!lingering_ && !closed_ && now_ >= deadline()) {
-      // A busy thread comes late: what arrived meanwhile must not be taken for silence.
+    // A busy thread comes late: what arrived meanwhile must not be taken for silence. While the
+    // connection waits for its next turn, it is the daemon that does not read.
+    if (!lingering_ && !closed_ && !serve_queued_ && now_ >= deadline()) {
       overdue_ = true;
       error_code ec;
       if (reading_) return void(stream_.socket().cancel(ec));  // on_input() goes on
@@ -214,7 +215,7 @@ void StreamConnection::on_timer() {
 }
 
 void StreamConnection::check_overdue() {
-  if (!std::exchange(overdue_, false) || closed_ || lingering_) return;
+  if (!std::exchange(overdue_, false) || closed_ || lingering_ || serve_queued_) return;
   if (now_ >= deadline()) on_deadline();
 }
 

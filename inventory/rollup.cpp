@@ -245,7 +245,6 @@ ExpirationReport report_address(const std::string& domain, const WatchRecord& wa
                                 UtcTime now) {
   ExpirationReport out;
   out.domain = domain;
-  out.one_address = true;
   out.addresses = 1;
   out.last_scan_utc = address.last_scan_utc;
   out.next_scan_utc = endpoint.next_scan_utc;

@@ -19,19 +19,26 @@ using Jobs = Store::Jobs;
 
 constexpr std::size_t kBatchJobs = 1024;
 
-class FunctionJob : public WriteJob {
+class FunctionJob final : public WriteJob {
  public:
-  explicit FunctionJob(const std::function<void(WriteView&)>& apply) : apply_(apply) {}
+  FunctionJob(std::function<void(WriteView&)> apply, std::function<void(CommitOutcome)> done)
+      : apply_(std::move(apply)), done_(std::move(done)) {}
   void apply(WriteView& view) override { apply_(view); }
-  void done(CommitOutcome outcome) override { outcome_.set_value(outcome); }
-  std::future<CommitOutcome> outcome() { return outcome_.get_future(); }
+  void done(CommitOutcome outcome) override {
+    if (done_) done_(outcome);
+  }
 
  private:
-  const std::function<void(WriteView&)>& apply_;
-  std::promise<CommitOutcome> outcome_;
+  const std::function<void(WriteView&)> apply_;
+  const std::function<void(CommitOutcome)> done_;
 };
 
 }  // namespace
+
+std::unique_ptr<WriteJob> make_job(std::function<void(WriteView&)> apply,
+                                   std::function<void(CommitOutcome)> done) {
+  return std::make_unique<FunctionJob>(std::move(apply), std::move(done));
+}
 
 struct Store::Impl {
   // What became of a transaction over some jobs. `culprit`: the job whose apply() threw.
@@ -220,10 +227,9 @@ void Store::after_each_commit(std::function<void()> call) {
 }
 
 CommitOutcome Store::write(const std::function<void(WriteView&)>& apply) {
-  auto job = std::make_unique<FunctionJob>(apply);
-  auto outcome = job->outcome();
-  submit(std::move(job));
-  return outcome.get();
+  std::promise<CommitOutcome> outcome;
+  submit(make_job(apply, [&outcome](CommitOutcome of) { outcome.set_value(of); }));
+  return outcome.get_future().get();
 }
 
 double Store::used_fraction() const {

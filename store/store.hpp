@@ -27,6 +27,10 @@ class WriteJob {
   virtual void done(CommitOutcome outcome) = 0;
 };
 
+// A write made of two functions, each as its method above; `done` may be empty.
+std::unique_ptr<WriteJob> make_job(std::function<void(WriteView&)> apply,
+                                   std::function<void(CommitOutcome)> done);
+
 class Store {
  public:
   // `writes` false: for readers only; every write fails. Who opens a store names the engine:

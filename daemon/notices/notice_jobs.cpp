@@ -14,22 +14,6 @@ using store::WriteView;
 constexpr std::size_t kAccountsPerSweep = 500;
 constexpr std::size_t kErrorBytes = 1000;
 
-class FunctionJob final : public store::WriteJob {
- public:
-  FunctionJob(std::function<void(WriteView&)> apply, Committed done)
-      : apply_(std::move(apply)), done_(std::move(done)) {}
-  void apply(WriteView& view) override { apply_(view); }
-  void done(store::CommitOutcome outcome) override { done_(outcome); }
-
- private:
-  const std::function<void(WriteView&)> apply_;
-  const Committed done_;
-};
-
-JobPtr job(std::function<void(WriteView&)> apply, Committed done) {
-  return std::make_unique<FunctionJob>(std::move(apply), std::move(done));
-}
-
 void act(WriteView& view, const NoticeContext& context, const Alarm& alarm) {
   const runtime::Config& config = context.settings->config;
   switch (alarm.kind) {
@@ -84,14 +68,14 @@ JobPtr alarm_job(NoticeContext context, Alarm alarm, Committed done) {
     view.alarms.clear(alarm);
     act(view, context, alarm);
   };
-  return job(std::move(apply), std::move(done));
+  return store::make_job(std::move(apply), std::move(done));
 }
 
 JobPtr heard_job(std::vector<Alarm> alarms, Committed done) {
   auto apply = [alarms = std::move(alarms)](WriteView& view) {
     for (const Alarm& alarm : alarms) view.alarms.clear(alarm);
   };
-  return job(std::move(apply), std::move(done));
+  return store::make_job(std::move(apply), std::move(done));
 }
 
 JobPtr attempt_job(Attempt attempt, Committed done) {
@@ -107,7 +91,7 @@ JobPtr attempt_job(Attempt attempt, Committed done) {
     record->last_error = attempt.error.substr(0, kErrorBytes);
     view.deliveries.put(*record);
   };
-  return job(std::move(apply), std::move(done));
+  return store::make_job(std::move(apply), std::move(done));
 }
 
 JobPtr sweep_job(NoticeContext context, std::shared_ptr<AccountId> after, Committed done) {
@@ -117,14 +101,14 @@ JobPtr sweep_job(NoticeContext context, std::shared_ptr<AccountId> after, Commit
     *after = from;
     sweep_accounts(view, context, *after);
   };
-  return job(std::move(apply), std::move(done));
+  return store::make_job(std::move(apply), std::move(done));
 }
 
 JobPtr stall_job(NoticeContext context, bool stalled, Committed done) {
   auto apply = [context = std::move(context), stalled](WriteView& view) {
     tell_stalled(view, context.settings->config, stalled, context.now);
   };
-  return job(std::move(apply), std::move(done));
+  return store::make_job(std::move(apply), std::move(done));
 }
 
 }  // namespace certline::notices

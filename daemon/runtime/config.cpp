@@ -3,13 +3,9 @@
 // the line. [[channel]] has its own reader, read_channels.cpp.
 #include "daemon/runtime/config.hpp"
 
-#include "daemon/runtime/read_channels.hpp"
-
-#include "pki/verdict.hpp"
-
 #include <fmt/format.h>
-
 #include <toml++/toml.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -17,6 +13,9 @@
 #include <functional>
 #include <limits>
 #include <sstream>
+
+#include "daemon/runtime/read_channels.hpp"
+#include "pki/verdict.hpp"
 
 namespace certline::runtime {
 namespace {

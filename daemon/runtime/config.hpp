@@ -39,7 +39,7 @@ struct Config {
     std::vector<ListenAddress> listen{{IpAddress::v4(0x7f000001), kLinePort}};
     LineLimits limits;
     unsigned threads = 0;                          // 0: one for two cores, at most 4
-    std::uint32_t remembered_answers = 1'310'720;  // some 150 bytes each, as far as there are
+    std::uint32_t remembered_answers = 1'310'720;  // some 190 bytes each, as far as there are
     std::vector<ListenAddress> listen_tls{{IpAddress::v4(0x7f000001), kLineTlsPort}};
     // Empty: none. The default one is left out where its directory doesn't exist.
     std::string socket = kDefaultSocket;

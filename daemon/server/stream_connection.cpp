@@ -201,9 +201,11 @@ void StreamConnection::on_timer() {
   guarded([this] {
     if (lingering_ && now_ >= linger_until_) return close();
     if (wait_ && now_ >= wait_->until) try_waiting(true);
-    // A busy thread comes late: what arrived meanwhile must not be taken for silence. While the
-    // connection waits for its next turn, it is the daemon that does not read.
-    if (!lingering_ && !closed_ && !serve_queued_ && now_ >= deadline()) {
+    // While the connection waits for its next turn, it is the daemon that does not read. That turn
+    // arms the timer again.
+    if (serve_queued_) return;
+    // A busy thread comes late: what arrived meanwhile must not be taken for silence.
+    if (!lingering_ && !closed_ && now_ >= deadline()) {
       overdue_ = true;
       error_code ec;
       if (reading_) return void(stream_.socket().cancel(ec));  // on_input() goes on

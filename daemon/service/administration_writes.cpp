@@ -7,6 +7,8 @@
 #include "daemon/notices/incidents.hpp"
 #include "daemon/service/account_rows.hpp"
 #include "daemon/service/handlers.hpp"
+#include "daemon/service/owners.hpp"
+#include "daemon/service/watches.hpp"
 #include "inventory/client_silence.hpp"
 #include "pki/digest.hpp"
 
@@ -31,22 +33,22 @@ struct AccountRows {
 };
 
 void remove_names(WriteContext& context, AccountId account) {
-  each_watch(context.view, account, [&](const std::string& canonical, const WatchRecord& watch) {
+  for (const auto& [canonical, watch] : context.view.watches.of(account)) {
     notices::release_watch(context.view, account, canonical, watch, context.now);
     context.view.watches.remove(account, canonical);
     detach_endpoint(context, watch);
-  });
+  }
 }
 
 std::set<KeyTag> remove_keys(WriteContext& context, AccountId account) {
   std::set<KeyTag> tags;
-  each_key(context.view, account, [&](const KeyTag& tag, const KeyRecord& key) {
+  for (const auto& [tag, key] : context.view.keys.of(account)) {
     if (const auto at = silent_from(key)) {
       context.view.alarms.clear({*at, AlarmKind::silence, std::string(tag.begin(), tag.end())});
     }
     context.view.keys.remove(tag);
     tags.insert(tag);
-  });
+  }
   return tags;
 }
 
@@ -103,9 +105,9 @@ Reply handle(WriteContext& context, const VerifyAccount& request) {
     }
   }
   std::vector<KeyRecord> keys;
-  each_key(context.view, account->id, [&](const KeyTag&, const KeyRecord& key) {
+  for (const auto& [tag, key] : context.view.keys.of(account->id)) {
     if (key.state == KeyState::active && key.confirmed_utc == 0) keys.push_back(key);
-  });
+  }
   if (!account->claimed_email.empty() && !keys.empty()) {
     const std::string email = account->claimed_email;
     account = confirm_claim(context, keys.front(), email);
@@ -118,12 +120,11 @@ Reply handle(WriteContext& context, const VerifyAccount& request) {
     key.confirmed_utc = context.now;
     context.view.keys.put(key.digest, key);
   }
-  each_watch(context.view, account->id,
-             [&](const std::string& canonical, const WatchRecord& watch) {
-               if (watch.resting || watch.trial_until_utc != 0) {
-                 wake_watch(context, account->id, canonical, watch, 0);
-               }
-             });
+  for (const auto& [canonical, watch] : context.view.watches.of(account->id)) {
+    if (watch.resting || watch.trial_until_utc != 0) {
+      wake_watch(context, account->id, canonical, watch, 0);
+    }
+  }
   audit(context, "verify", account->id, account->email);
   return changed("verified, with " + std::to_string(keys.size()) + " keys that were not confirmed");
 }
@@ -148,16 +149,15 @@ Reply handle(WriteContext& context, const UnblockAccount& request) {
   account->no_further_keys = false;
   context.view.accounts.put(*account);
   if (was_blocked) {
-    each_key(context.view, account->id, [&](const KeyTag&, KeyRecord key) {
-      if (key.state != KeyState::blocked) return;
+    for (auto& [tag, key] : context.view.keys.of(account->id)) {
+      if (key.state != KeyState::blocked) continue;
       const KeyRecord before = key;
       key.state = KeyState::active;
       put_key(context.view, before, key);
-    });
-    each_watch(context.view, account->id,
-               [&](const std::string& canonical, const WatchRecord& watch) {
-                 wake_watch(context, account->id, canonical, watch, trial_end(context, *account));
-               });
+    }
+    for (const auto& [canonical, watch] : context.view.watches.of(account->id)) {
+      wake_watch(context, account->id, canonical, watch, trial_end(context, *account));
+    }
   }
   audit(context, "unblock", account->id, account->email);
   return changed("unblocked");

@@ -69,6 +69,14 @@ void AnswerCache::keep(std::string_view domain, std::string_view key, const Answ
   place(shard, hash, slot);
 }
 
+// With what allocating costs.
+std::size_t AnswerCache::detail_bytes(const Answer& answer) {
+  constexpr std::size_t kAround = 64;
+  return answer.detail ? answer.detail->size() + kAround : 0;
+}
+
+// An answer whose detail no longer fits is left out; one that it would have replaced no longer
+// holds and says so.
 void AnswerCache::place(Shard& shard, std::uint64_t hash, const Slot& slot) {
   Set& set = set_of(shard, hash);
   std::size_t at = kWays;
@@ -79,6 +87,10 @@ void AnswerCache::place(Shard& shard, std::uint64_t hash, const Slot& slot) {
     if (same) break;
   }
   if (at == kWays) at = (hash >> 6) % kWays;
+  const std::size_t details =
+      shard.detail_bytes - detail_bytes(set.slots[at].answer) + detail_bytes(slot.answer);
+  if (slot.answer.detail && details > kDetailBytes / kShards) return;
+  shard.detail_bytes = details;
   if (set.tags[at] == 0) ++shard.used;
   set.tags[at] = tag_of(hash);
   set.slots[at] = slot;
@@ -92,7 +104,7 @@ void AnswerCache::grow(Shard& shard) const {
   prefer_huge_pages(old.data(), size * sizeof(Set));
   old.resize(size);
   old.swap(shard.sets);
-  shard.used = 0;
+  shard.used = shard.detail_bytes = 0;
   for (const Set& set : old) {
     for (std::size_t i = 0; i < kWays; ++i) {
       if (set.tags[i] == 0) continue;

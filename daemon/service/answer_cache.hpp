@@ -32,7 +32,9 @@ class AnswerCache {
     std::uint8_t hour = 0;  // in which it was kept, the last digits of it
   };
 
-  // At most that many answers; 0 keeps none.
+  // At most that many answers, some 190 bytes each, and kDetailBytes for their details; 0 keeps
+  // none.
+  static constexpr std::size_t kDetailBytes = 64u << 20;
   explicit AnswerCache(std::size_t most);
 
   // By the exact texts of a request: two that differ in a letter are two questions.
@@ -59,10 +61,12 @@ class AnswerCache {
   struct alignas(64) Shard {
     std::mutex mutex;
     std::vector<Set> sets;
-    std::size_t used = 0;  // slots
+    std::size_t used = 0;          // slots
+    std::size_t detail_bytes = 0;  // of all answers
   };
 
   static Set& set_of(Shard& shard, std::uint64_t hash);
+  static std::size_t detail_bytes(const Answer& answer);
   static void place(Shard& shard, std::uint64_t hash, const Slot& slot);
   void grow(Shard& shard) const;
 

@@ -1,11 +1,11 @@
 // One job a key at a time: a client that asks a thousand times a second is written down once.
 #include "daemon/service/client_reports.hpp"
 
-#include <functional>
 #include <mutex>
 #include <set>
 
 #include "daemon/service/keys.hpp"
+#include "daemon/service/owners.hpp"
 #include "daemon/service/write_context.hpp"
 #include "inventory/client_silence.hpp"
 
@@ -13,21 +13,6 @@ namespace certline::service {
 namespace {
 
 constexpr std::size_t kMostAtOnce = 10'000;
-
-class ReportJob final : public store::WriteJob {
- public:
-  ReportJob(const Sha256& key_hash, UtcTime now, std::function<void()> ended)
-      : key_hash_(key_hash), now_(now), ended_(std::move(ended)) {}
-  void apply(store::WriteView& view) override {
-    if (auto key = find_key(view, key_hash_)) note_report_of(view, *key, now_);
-  }
-  void done(store::CommitOutcome) override { ended_(); }
-
- private:
-  const Sha256 key_hash_;
-  const UtcTime now_;
-  const std::function<void()> ended_;
-};
 
 }  // namespace
 
@@ -47,11 +32,14 @@ void ClientReports::note(const Sha256& key_hash, const KeyRecord& key) const {
     if (under_way_->keys.size() >= kMostAtOnce) return;
     if (!under_way_->keys.insert(key_hash).second) return;
   }
-  auto ended = [under_way = under_way_, key_hash] {
+  const auto write = [key_hash, now](store::WriteView& view) {
+    if (auto found = find_key(view, key_hash)) note_report_of(view, *found, now);
+  };
+  const auto ended = [under_way = under_way_, key_hash](store::CommitOutcome) {
     const std::lock_guard lock(under_way->mutex);
     under_way->keys.erase(key_hash);
   };
-  parts_.store.submit(std::make_unique<ReportJob>(key_hash, now, std::move(ended)));
+  parts_.store.submit(store::make_job(write, ended));
 }
 
 }  // namespace certline::service

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "daemon/notices/incidents.hpp"
+#include "daemon/service/watches.hpp"
 #include "daemon/service/write_context.hpp"
 
 namespace certline::service {
@@ -31,13 +32,13 @@ class OwnNamesJob final : public store::WriteJob {
       watch(context, *domain);
       wanted.push_back(domain->canonical());
     }
-    each_watch(view, kOperatorAccount, [&](const std::string& name, const WatchRecord& watch) {
-      if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) return;
+    for (const auto& [name, watch] : view.watches.of(kOperatorAccount)) {
+      if (std::find(wanted.begin(), wanted.end(), name) != wanted.end()) continue;
       notices::release_watch(view, kOperatorAccount, name, watch, context.now);
       view.watches.remove(kOperatorAccount, name);
       detach_endpoint(context, watch);
       audit(context, "unwatch-own", kOperatorAccount, name);
-    });
+    }
     due_changed_ = context.due_changed;
   }
 

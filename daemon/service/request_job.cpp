@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "daemon/service/handlers.hpp"
+#include "daemon/service/keys.hpp"
 #include "pki/digest.hpp"
 
 namespace certline::service {

@@ -3,6 +3,7 @@
 #include "daemon/service/service.hpp"
 
 #include "daemon/service/handlers.hpp"
+#include "daemon/service/refusals.hpp"
 #include "daemon/service/request_job.hpp"
 
 namespace certline::service {

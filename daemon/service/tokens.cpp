@@ -8,6 +8,9 @@
 #include "daemon/notices/incidents.hpp"
 #include "daemon/notices/links.hpp"
 #include "daemon/service/handlers.hpp"
+#include "daemon/service/owners.hpp"
+#include "daemon/service/refusals.hpp"
+#include "daemon/service/tokens.hpp"
 #include "pki/digest.hpp"
 #include "protocol/utc_text.hpp"
 
@@ -95,27 +98,20 @@ Result<void> redeem_revoke(WriteContext& context, const TokenRecord& token) {
   return {};
 }
 
-// All keys that stand alone and wait for the address.
-template <class Visit>
-void each_claim(WriteContext& context, const std::string& email, Visit visit) {
-  constexpr std::size_t kAll = 100'000;
-  for (const AccountId id : context.view.accounts.claiming(email).first(kAll))
-    visit(load_account(context.view, id));
-}
-
 Result<void> redeem_block_keys(WriteContext& context, const TokenRecord& token) {
   const auto id = context.view.accounts.by_email(token.email);
   if (!id) return unknown_token();
   AccountRecord account = load_account(context.view, *id);
   account.no_further_keys = true;
   context.view.accounts.put(account);
-  each_claim(context, token.email, [&](const AccountRecord& claim) {
-    each_key(context.view, claim.id, [&](const KeyTag& tag, const KeyRecord& key) {
-      if (key.state != KeyState::active) return;
+  for (const AccountId waiting : context.view.accounts.claiming(token.email)) {
+    const AccountRecord claim = load_account(context.view, waiting);
+    for (const auto& [tag, key] : context.view.keys.of(claim.id)) {
+      if (key.state != KeyState::active) continue;
       revoke_key(context, key);
       audit(context, "revoke", claim.id, hex(tag));
-    });
-  });
+    }
+  }
   audit(context, "block-keys", *id, token.email);
   return {};
 }
@@ -132,11 +128,12 @@ Result<void> redeem_block_account(WriteContext& context, const TokenRecord& toke
     context.view.accounts.put(account);
     id = account.id;
   }
-  each_claim(context, token.email, [&](const AccountRecord& claim) {
-    if (claim.blocked_utc != 0) return;
+  for (const AccountId waiting : context.view.accounts.claiming(token.email)) {
+    const AccountRecord claim = load_account(context.view, waiting);
+    if (claim.blocked_utc != 0) continue;
     block_account(context, claim);
     audit(context, "block", claim.id, token.email);
-  });
+  }
   AccountRecord account = load_account(context.view, *id);
   if (account.blocked_utc == 0) block_account(context, std::move(account));
   audit(context, "block", *id, token.email);

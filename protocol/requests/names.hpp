@@ -74,7 +74,6 @@ struct ExpirationReport {
   std::uint32_t addresses = 0;
   std::string_view problem;  // "none", "pending" before the first scan, or a scan state's name
   std::optional<Sha256> certificate_sha256;  // only where one address was asked for and has one
-  bool one_address = false;                  // asked with `ip`
   std::string detail;                        // one line for people, may be empty
   std::vector<AddressReport> results;        // where each_address was asked for
 };

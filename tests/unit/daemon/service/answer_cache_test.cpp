@@ -59,6 +59,26 @@ TEST_CASE("the cache grows to its limit, and beyond it the answers make room for
   CHECK(after > kMost * 9 / 10);
 }
 
+TEST_CASE("details have a budget: beyond it answers that have none are kept all the same") {
+  constexpr std::uint32_t kNames = 100'000;
+  AnswerCache cache(2 * kNames);
+  AnswerCache::Answer failing = answer(1);
+  failing.detail = std::make_shared<const std::string>(2000, 'd');
+  std::size_t bytes = 0;
+  for (std::uint32_t i = 0; i < kNames; ++i) cache.keep(name(i), kKey, failing);
+  for (std::uint32_t i = 0; i < kNames; ++i) {
+    if (const auto found = cache.find(name(i), kKey)) bytes += found->detail->size();
+  }
+  CHECK(bytes <= AnswerCache::kDetailBytes);
+  CHECK(bytes > AnswerCache::kDetailBytes * 9 / 10);
+  cache.keep("well.example.org", kKey, answer(7));
+  CHECK(cache.find("well.example.org", kKey)->addresses == 7);
+  // What makes room takes its detail along.
+  for (std::uint32_t i = 0; i < kNames; ++i) cache.keep(name(i), kKey, answer(i));
+  cache.keep(name(0), kKey, failing);
+  CHECK(cache.find(name(0), kKey)->detail != nullptr);
+}
+
 TEST_CASE("what is too long for a slot is not kept, and a cache of nothing keeps nothing") {
   AnswerCache cache(10'000);
   const std::string longest(80 - kKey.size(), 'n'), too_long(81 - kKey.size(), 'n');

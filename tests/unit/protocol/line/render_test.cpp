@@ -159,7 +159,6 @@ TEST_CASE("longer pages than a reply are cut, and each row is reached once") {
 
 TEST_CASE("one address: its certificate comes last") {
   ExpirationReport r = report();
-  r.one_address = true;
   r.certificate_sha256.emplace();
   r.certificate_sha256->fill(0xab);
   CHECK(data_of(ReplyBody{r})

@@ -1,6 +1,6 @@
-// Two tables: which server stands behind a port, and what helps against which trouble. Where
-// several programs are usual the most frequent one is named and the others beside it: people
-// recognise their own. Nothing that a certificate says gets into a command.
+// Two tables: which server software usually listens on a port, and what helps against which
+// trouble. Where several programs are common, the text names the most common first and the others
+// beside it, so that people recognise theirs. Nothing from a certificate gets into a command.
 #include "inventory/advice.hpp"
 
 #include <algorithm>

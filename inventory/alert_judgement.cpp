@@ -1,7 +1,8 @@
-// From what a scan found to what is told of it. A certificate's facts are compared with what was
-// told of them last; the way to a server has to fail several times first. What an address that is
-// silent for the moment may still serve is not taken for gone: otherwise each short failure would
-// end one trouble and begin another.
+// Turns what a scan found into events. A certificate's facts are compared with what was last
+// reported of them. Network trouble is reported only after several failures in a row. An address
+// that is silent now may still serve its old certificate, so that one does not count as gone:
+// otherwise each short failure would end one trouble and begin another. Next:
+// daemon/notices/incidents.cpp.
 #include <algorithm>
 
 #include "inventory/alerts.hpp"

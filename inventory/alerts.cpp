@@ -1,5 +1,6 @@
-// Names and moments: what events are called, and when a certificate that nobody renews becomes news
-// again. The moments come from its dates alone, so that every host that serves it agrees on them.
+// The names of events, and the moments when a certificate that nobody renews becomes news again.
+// The moments come from its dates alone, so every host that serves it agrees on them. Next:
+// alert_judgement.cpp.
 #include "inventory/alerts.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
-// What is worth telling people, and when: rules from records to events. Pure. The state that a rule
-// needs is stored with the endpoint and written with the scan that changed it, so that an event is
-// told once whatever happens in between.
+// What to tell people, and when: rules that turn records into events. Pure. The state that a rule
+// needs is stored with the endpoint, in the same write as the scan that changed it. So an event is
+// told once, whatever happens in between.
 
 #include <array>
 #include <cstdint>

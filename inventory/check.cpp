@@ -1,4 +1,4 @@
-// The rows are looked at from the worst on: the first that applies is the answer.
+// The rows are tried from the worst to the best. The first that applies is the answer.
 #include "inventory/check.hpp"
 
 #include "inventory/schedule.hpp"

@@ -1,5 +1,5 @@
 #pragma once
-// One answer for monitoring systems, from what is known of a name. Pure.
+// One answer for monitoring systems, made from what is known of a name. Pure.
 
 #include "protocol/request.hpp"
 

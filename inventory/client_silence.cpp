@@ -1,5 +1,5 @@
-// A client's habit is the running mean of the gaps between its reports. A gap far beyond the habit
-// counts no more than thrice the habit, so that one silence doesn't teach patience with the next.
+// A client's habit is the running mean of the gaps between its reports. A gap counts as three times
+// the habit at most, so one long silence does not make the next one look normal.
 #include "inventory/client_silence.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
-// The dead-man's switch for clients: one that used to report and stays away longer than its habit
-// is worth a message. Pure.
+// The dead-man's switch for clients: a client that used to report and now stays away for longer
+// than its habit is worth a message. Pure.
 
 #include <optional>
 

@@ -1,5 +1,6 @@
-// Titles and texts stand in one table, a row per kind of event: one host, several, several
-// certificates, what is over. A row that lacks a text fails its test, not the reader of a mail.
+// Titles and texts are one table with a row for each kind of event. A row has a text for one host,
+// for several hosts, for several certificates, and for the end of the trouble. A missing text fails
+// a test before anybody gets it in a mail. Next: compose_host.cpp; digest.cpp for summaries.
 #include "inventory/compose.hpp"
 
 #include <algorithm>

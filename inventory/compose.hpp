@@ -1,6 +1,6 @@
 #pragma once
-// From incidents and what is known of their hosts to messages. Pure: texts, titles, severity, and
-// what goes together into one message.
+// Makes messages from incidents and from what is known of their hosts: texts, titles, severity, and
+// which incidents share one message. Pure.
 
 #include <array>
 #include <span>

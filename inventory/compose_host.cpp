@@ -1,6 +1,6 @@
-// What one host says in a message: how many of its addresses are concerned and which, what was
-// found there, when, and what to do. A certificate that was seen earlier is never taken for one
-// that is there now: its age stands beside it.
+// What a message says about one host: how many of its addresses are affected and which, what was
+// found there and when, and what to do. A certificate that was seen earlier is shown with its age,
+// so nobody takes it for the one that is there now. Next: advice.cpp and wording.cpp.
 #include <algorithm>
 #include <map>
 

@@ -1,5 +1,5 @@
-// The summary of an account. Names come one at a time and only the worst rows are kept, so that its
-// cost in memory doesn't depend on how many names there are.
+// The summary of an account. Names come one at a time and only the worst rows are kept. So its
+// memory does not grow with the number of names.
 #include <algorithm>
 
 #include "inventory/advice.hpp"

@@ -1,4 +1,4 @@
-// Numbers within alarms, big-endian as everywhere in the store's keys, so that alarms of one second
+// Numbers inside alarms. They are big-endian, like all keys of the store, so alarms of one second
 // come in the order of their numbers.
 #include "inventory/notices.hpp"
 

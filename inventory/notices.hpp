@@ -1,5 +1,5 @@
 #pragma once
-// Records between an event and the message about it: what is going on for whom, what has to be
+// The records between an event and its message: what is going on for which account, what has to be
 // delivered, and when to look at something again. store/FORMAT.md fixes the bytes.
 
 #include <string>

@@ -1,5 +1,5 @@
 #pragma once
-// What one scan saw: pure data that leaves the scanner through its sink.
+// What one scan saw. Pure data: the scanner passes it to its callback.
 
 #include <cstdint>
 #include <string>

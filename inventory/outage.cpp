@@ -1,5 +1,5 @@
-// Each endpoint counts once, by its latest outcome: those that fail are looked at more often than
-// those that are well, and would outnumber them otherwise.
+// Each endpoint counts once, by its latest outcome. Endpoints that fail are scanned more often than
+// those that are well, so they would outnumber them otherwise.
 #include "inventory/outage.hpp"
 
 namespace certline {

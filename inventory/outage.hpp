@@ -1,7 +1,7 @@
 #pragma once
-// Is so much unreachable at once that it is rather the daemon's own network? A sliding window over
-// the latest outcome of each endpoint. In memory only; not thread-safe: whoever applies scans (the
-// store's writer thread) owns it.
+// Tells when so much is unreachable at once that the daemon's own network is the likely cause. It
+// keeps a sliding window over the latest outcome of each endpoint, in memory only. Not thread-safe:
+// it belongs to the store's writer thread, which applies the scans.
 
 #include <cstddef>
 #include <deque>

@@ -1,6 +1,6 @@
-// Folds what single addresses say into one answer, and one observation into the records it changes.
-// Pure functions over values: the caller reads the records before, and writes the outcome after, in
-// one transaction, so nothing here can be half applied.
+// Sums up the single addresses of a name, and applies one observation to the records it changes.
+// These are pure functions: the caller reads the records before and writes the results after, in
+// one transaction, so nothing is half applied. Next: alert_judgement.cpp.
 #include "inventory/rollup.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #pragma once
-// From many addresses to one answer, and from one observation to new records. Pure.
+// Sums up many addresses as one answer, and turns one observation into new records. Pure.
 
 #include <span>
 #include <vector>

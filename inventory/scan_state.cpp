@@ -1,6 +1,6 @@
-// One table holds all that is said about a scan state: its name on the wire, whether it judges a
-// certificate, and how bad it is. The order of severities is that of browsers' warnings, then what
-// was announced and is not there, then the way there, which most often is a passing trouble.
+// One table holds all facts about a scan state: its name on the wire, whether it judges a
+// certificate, and how bad it is. Worst are the states that browsers warn about. Then comes a
+// certificate that was announced but is not served, then network trouble, which mostly passes.
 #include "inventory/scan_state.hpp"
 
 #include <algorithm>

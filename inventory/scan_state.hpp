@@ -1,6 +1,6 @@
 #pragma once
-// What a look at one address can come to. The numbers are stored (store/FORMAT.md): never reuse
-// one.
+// The possible results of a look at one address. The numbers are stored (store/FORMAT.md): never
+// reuse one.
 
 #include <cstdint>
 #include <optional>

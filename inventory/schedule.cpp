@@ -1,7 +1,6 @@
-// When to look next, as tables of intervals, and the dispatcher that works off the due index. The
-// dispatcher walks each lane in laps: a cursor moves on, so that work per call stays bounded
-// however many entries are in flight, and a lap has a fixed end, so that nothing behind the cursor
-// starves.
+// When to look next, as tables of intervals, and the dispatcher, which works off the due index. It
+// goes through each lane in laps. A cursor moves on, so one call does bounded work however many
+// scans are under way. A lap has a fixed end, so nothing behind the cursor starves.
 #include "inventory/schedule.hpp"
 
 #include <algorithm>

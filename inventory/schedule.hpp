@@ -1,6 +1,6 @@
 #pragma once
-// When an endpoint is looked at next, and how a backlog is worked off. Pure: time and randomness
-// come in as arguments.
+// When an endpoint is scanned next, and in which order a backlog is worked off. Pure: time and
+// randomness come in as arguments.
 
 #include <cstdint>
 #include <functional>

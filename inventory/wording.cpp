@@ -1,5 +1,5 @@
-// Plain short English for dates, spans and scan states. The states' phrases stand in a table, so
-// that a new state without words shows up in its test.
+// Plain short English for dates, spans and scan states. The phrases for states are a table, so that
+// a test finds a new state without words.
 #include "inventory/wording.hpp"
 
 #include <algorithm>

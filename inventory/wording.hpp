@@ -1,5 +1,5 @@
 #pragma once
-// The small pieces that messages are worded with.
+// The small phrases that messages are built from.
 
 #include <string>
 #include <string_view>

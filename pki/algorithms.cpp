@@ -1,6 +1,6 @@
-// OpenSSL builds its table of an operation's algorithms when the first of them is asked for. If
-// memory runs out in that moment the table stays incomplete for good, and every server would from
-// then on seem to speak no TLS. So the tables are built, and looked at, before anyone is served.
+// OpenSSL builds its table of an operation's algorithms when one of them is first asked for. If
+// memory runs out at that moment, the table stays incomplete for good, and every server would then
+// seem not to speak TLS. So the tables are built and checked before the daemon serves anybody.
 #include "pki/algorithms.hpp"
 
 #include <openssl/decoder.h>

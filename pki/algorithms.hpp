@@ -1,5 +1,5 @@
 #pragma once
-// What this program asks of OpenSSL's providers.
+// Prepares and checks the algorithms of OpenSSL that this program needs.
 
 namespace certline::pki {
 

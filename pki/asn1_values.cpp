@@ -1,5 +1,6 @@
-// Turns ASN.1 values into bounded printable text and Unix seconds. Dates go through the calendar
-// types of <chrono> rather than timegm, so that no time_t or locale decides what year 9999 means.
+// Turns ASN.1 values into short printable text and Unix seconds. Dates go through the calendar
+// types of <chrono> and not through timegm, so that time_t and locale have no say in what year 9999
+// means.
 
 #include "pki/asn1_values.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
-// ASN.1 values as plain ones: times as Unix seconds over years 0000 to 9999, names and serial
-// numbers as printable ASCII of bounded length. Everything read here is hostile; nothing throws.
+// Reads ASN.1 values: times as Unix seconds (years 0000 to 9999), names and serial numbers as
+// printable ASCII of bounded length. All input may be hostile. Nothing throws.
 
 #include <openssl/x509.h>
 

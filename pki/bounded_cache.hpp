@@ -1,7 +1,7 @@
 #pragma once
-// A map from SHA-256 to values, bounded, for many threads: split into parts with a lock each;
-// within a part the oldest entry makes room for the newest. Values are copied out, so keep them
-// small.
+// A bounded map from SHA-256 to values, for many threads. It is split into parts with a lock each.
+// When a part is full, its oldest entry makes room for the newest. Values are copied out, so keep
+// them small.
 
 #include <array>
 #include <cstdint>

@@ -1,5 +1,5 @@
-// Parses a certificate and takes out, once, what path search and path checks ask for again and
-// again. Facts that cannot be read stay unset; the checks decide what that means for a verdict.
+// Parses a certificate and extracts, once, what path search and path checks need again and again. A
+// fact that cannot be read stays unset; the checks decide what that means. Next: path_search.cpp.
 
 #include "pki/certificate.hpp"
 

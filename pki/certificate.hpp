@@ -1,6 +1,7 @@
 #pragma once
-// A certificate parsed once and shared by every path that goes through it. Immutable after parse();
-// its OpenSSL object has its extensions cached, so threads may read it at the same time.
+// A certificate, parsed once and shared by every path that goes through it. It does not change
+// after parse(). OpenSSL's cached extensions are filled by then, so threads may read it at the same
+// time.
 
 #include <cstdint>
 #include <memory>

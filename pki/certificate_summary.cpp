@@ -1,5 +1,5 @@
-// Reads a certificate field by field. Bytes that OpenSSL cannot parse as a whole still give a
-// summary: it holds the digest under which they are stored, and the reason in every other field.
+// Reads a certificate field by field. If OpenSSL cannot parse the bytes at all, there is still a
+// summary: it has the digest under which they are stored, and the reason in every other field.
 
 #include "pki/certificate_summary.hpp"
 

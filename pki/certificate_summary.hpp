@@ -1,6 +1,6 @@
 #pragma once
-// What people and replies want to know of a certificate. Odd certificates are common: each field
-// carries its own result, so that one unreadable field does not hide the others.
+// What people and replies want to know of a certificate. Odd certificates are common, so each field
+// has its own result: one unreadable field does not hide the others.
 
 #include <cstdint>
 #include <span>

@@ -1,7 +1,6 @@
-// Digests, once per request on the hot path: so the algorithm is looked up once for the process,
-// and each thread keeps its context. A digest that cannot be computed is a broken library or
-// exhausted memory, never a property of the input, so failure throws instead of returning a value
-// that somebody could store.
+// Digests. They are on the hot path, once for each request: so the algorithm is looked up once for
+// the process, and each thread keeps its context. A digest fails only when the library is broken or
+// memory is out, never because of its input. So failure throws: a returned value might get stored.
 
 #include "pki/digest.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Digests and constant-time comparison, so that nobody else touches OpenSSL for them.
+// Digests and constant-time comparison, so that no other room needs OpenSSL for them.
 
 #include <array>
 #include <cstdint>

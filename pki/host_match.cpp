@@ -1,5 +1,5 @@
-// OpenSSL's matching with the subject switched off. Names come from the daemon's own parser; a name
-// that OpenSSL would take as a pattern (a leading dot, an embedded NUL) covers nothing here.
+// OpenSSL's matching, with the subject switched off. Names come from the daemon's own parser. A
+// name that OpenSSL would take for a pattern (a leading dot, an embedded NUL) matches nothing here.
 
 #include "pki/host_match.hpp"
 

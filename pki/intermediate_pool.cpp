@@ -1,6 +1,6 @@
-// Remembers intermediates that once stood on a verified path. They never make a chain trusted: they
-// only tell "incomplete, but known elsewhere" from "leads nowhere". The oldest goes when it is
-// full, so that a stream of new ones costs memory no more than the bound.
+// Remembers intermediates that once were part of a verified path. They never make a chain trusted:
+// they only tell "incomplete, but known elsewhere" from "leads nowhere". When the pool is full, the
+// oldest goes, so a stream of new ones cannot fill the memory.
 
 #include <deque>
 #include <shared_mutex>

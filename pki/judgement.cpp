@@ -1,6 +1,7 @@
-// Collects every problem of a chain and shows the one that browsers show first. Looks for a path
-// through the sent certificates alone before it asks the pool, as a chain that needs the pool works
-// in some browsers only. Nothing here is ok by default: ok is what remains when nothing was found.
+// Collects every problem of a chain and shows the one that browsers show first. It tries the sent
+// certificates alone before it asks the pool, because a chain that needs the pool works in some
+// browsers only. "ok" is not a default: it means that all checks ran and found nothing. Next:
+// path_search.cpp, then host_match.cpp and stapled_ocsp.cpp.
 
 #include "pki/judgement.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-// One full verdict, uncached: path search, names, stapled response, and what is said about them.
+// One full verdict, not cached: path search, names, stapled response, and the words for the result.
 
 #include <span>
 #include <vector>

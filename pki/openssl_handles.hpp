@@ -1,7 +1,7 @@
 #pragma once
-// Owning handles for OpenSSL objects: one alias and one deleter line per type. OpenSSL keeps errors
-// in a queue per thread; whoever sees a call fail drains it there, so that it never colours a later
-// call on the same thread. Included by the .cpp files of pki, the scanner and tests only.
+// Owning handles for OpenSSL objects: one alias and one deleter line for each type. OpenSSL queues
+// errors per thread. Code that sees a call fail drains the queue at once, so that the error does
+// not colour a later call. Only .cpp files of pki, the scanner and tests include this.
 
 #include <openssl/bio.h>
 #include <openssl/err.h>

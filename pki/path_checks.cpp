@@ -1,8 +1,8 @@
-// Verifies one linear path. OpenSSL checks signatures, CA flags, path lengths and name constraints
-// on exactly the path it is given: it may not pick another issuer. What browsers decide otherwise
-// than OpenSSL is checked here: dates (the last second counts as valid, a root's own do not
-// matter), key usages (any extended usage is fine, server-gated crypto is not), serials, wildcards,
-// key types.
+// Verifies one path. OpenSSL checks signatures, CA flags, path lengths and name constraints on
+// exactly this path; it may not pick another issuer. This file checks where browsers differ from
+// OpenSSL: dates (the last second is valid, a root's dates do not matter), key usages (any extended
+// usage is fine, server-gated crypto is not), serials, wildcards, key types. Next: judgement.cpp
+// collects the results.
 
 #include <algorithm>
 #include <array>
@@ -185,7 +185,7 @@ class Examination {
     drain_openssl_errors();
     if (!leaf_ && ((X509_get_extension_flags(x_) & EXFLAG_CA) == 0 ||
                    (X509_get_extension_flags(x_) & EXFLAG_BCONS) == 0)) {
-      add(ScanState::bad_certificate, "is no CA");
+      add(ScanState::bad_certificate, "is not a CA");
     }
   }
 

@@ -1,7 +1,7 @@
-// Walks from the leaf towards the roots: at each certificate the issuers it names, roots first,
-// then those whose key identifier fits, then those valid longest. Depth first with backtracking, as
-// an expired or constrained sibling must not hide a good path; the budgets keep a graph of mutual
-// cross-signatures, which has exponentially many paths, from being walked to its end.
+// Walks from the leaf to the roots. At each certificate it tries the issuers that fit: roots first,
+// then matching key identifiers, then the longest validity. It goes depth first and backtracks, so
+// an expired or constrained sibling cannot hide a good path. Mutual cross-signatures make
+// exponentially many paths; the budgets end such a walk. Next: path_checks.cpp.
 
 #include "pki/path_search.hpp"
 
@@ -156,7 +156,7 @@ class Search {
     if (best_.path.size() == 1) {
       best_.problems = {{ScanState::incomplete_chain, "the issuer " + leaf.short_issuer() + " of " +
                                                           leaf.short_name() +
-                                                          " was not sent and is no root"}};
+                                                          " was not sent and is not a root"}};
     } else if (last.looks_self_signed) {
       best_.problems = {
           {ScanState::untrusted_root, "the root " + last.short_name() + " is not trusted"}};

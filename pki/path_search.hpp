@@ -1,7 +1,7 @@
 #pragma once
-// From a leaf to a root: which of the paths that the certificates at hand allow would a browser
-// take, and what does it find wrong with it? Servers send wrong, doubled and cross-signed
-// certificates, so several paths are tried, within budgets that hostile input cannot stretch.
+// Finds the path from a leaf to a root that a browser would take, and what it would object to.
+// Servers send wrong, doubled and cross-signed certificates, so several paths are tried. Budgets
+// limit the work, and hostile input cannot stretch them.
 
 #include <chrono>
 #include <optional>

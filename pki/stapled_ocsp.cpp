@@ -1,6 +1,6 @@
-// OCSP_basic_verify proves the signature only; who may sign, for which certificate, and when, is
-// decided here. OpenSSL alone ignores critical extensions, takes the first of contradicting answers
-// and never looks at producedAt.
+// OCSP_basic_verify proves the signature only. This file checks the rest: which signer may answer,
+// for which certificate, and when. OpenSSL alone ignores critical extensions, takes the first of
+// contradicting answers and never looks at producedAt.
 
 #include "pki/stapled_ocsp.hpp"
 

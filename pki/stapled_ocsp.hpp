@@ -1,6 +1,6 @@
 #pragma once
-// What an OCSP response sent in the handshake says about a leaf (RFC 6960). Everything is checked;
-// whatever does not hold makes the response invalid, which says nothing about the certificate.
+// What an OCSP response from the handshake says about a leaf (RFC 6960). Everything in it is
+// checked. One failed check makes the response invalid; then it says nothing about the certificate.
 
 #include <limits>
 #include <span>

@@ -1,7 +1,7 @@
-// Loads a PEM bundle and indexes its roots by name, once; a verdict looks up the few roots it needs
-// and never walks the bundle. For each root a certificate of just its name and key is made and
-// signed with a throw-away key: verification never looks at an anchor's signature, but OpenSSL
-// wants one.
+// Loads a PEM bundle and indexes its roots by name, once. A verdict looks up the few roots it needs
+// and never walks the bundle. OpenSSL wants a signature on an anchor although verification never
+// looks at it. So each root becomes a certificate of its name and key only, signed with a
+// throw-away key.
 
 #include <openssl/pem.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// Would browsers accept this chain for this name at this time? Apart from the handshake that
-// fetched it. "ok" only from an explicit full verdict.
+// Would browsers accept this chain for this name at this time? The answer does not depend on the
+// handshake that brought the chain. "ok" comes only from an explicit full verdict.
 
 #include <chrono>
 #include <cstdint>

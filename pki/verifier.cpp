@@ -1,6 +1,6 @@
-// The verifier that scanner threads share: swaps the trust store atomically, parses common
-// intermediates once, and remembers verdicts. A remembered verdict is used only between the moment
-// it was made for and the next moment at which a date involved begins or ends.
+// The verifier that scanner threads share. It swaps the trust store atomically, parses common
+// intermediates once, and remembers verdicts. A remembered verdict holds from the moment it was
+// made for until the next date at which a certificate involved begins or ends. Next: judgement.cpp.
 
 #include <algorithm>
 #include <exception>

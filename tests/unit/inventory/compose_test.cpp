@@ -131,7 +131,7 @@ TEST_CASE("Verdicts name address, reason and what is missing") {
   HostFacts facts =
       host({address(1, ScanState::ok, 5),
             address(2, ScanState::incomplete_chain, 5,
-                    "the issuer \"R11\" of \"www.example.org\" was not sent and is no root")});
+                    "the issuer \"R11\" of \"www.example.org\" was not sent and is not a root")});
   facts.stage = static_cast<std::uint8_t>(ScanState::incomplete_chain);
   const Message m = message(EventKind::verdict, facts);
   CHECK(m.severity == Severity::warning);

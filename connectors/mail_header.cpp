@@ -1,5 +1,5 @@
-// Header values that hold whatever people or certificates say: no value can begin a line of its
-// own, and what isn't ASCII is encoded.
+// Header values from text of people or certificates. No value can begin a line of its own, and text
+// that is not ASCII is encoded.
 #include "connectors/smtp.hpp"
 #include "protocol/base64.hpp"
 #include "protocol/text_limits.hpp"

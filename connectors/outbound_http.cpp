@@ -1,5 +1,5 @@
-// A webhook's receiver is someone else's machine: what it says is bounded, whatever it says, and
-// where it points to is not followed.
+// Somebody else runs a webhook's receiver. So the size of its answer is bounded, and a redirect is
+// not followed. Next: transfer.cpp.
 #include "connectors/outbound_http.hpp"
 
 #include <algorithm>
@@ -36,7 +36,7 @@ bool is_token(std::string_view name) {  // RFC 9110 5.6.2
 Result<void> check_request(const HttpPost& request) {
   const bool web = request.url.starts_with("https://") || request.url.starts_with("http://");
   if (!web || !is_one_line(request.url) || request.url.find(' ') != std::string::npos) {
-    return Error{ErrorKind::invalid_value, "the address is no http or https URL"};
+    return Error{ErrorKind::invalid_value, "the address is not an http or https URL"};
   }
   for (const auto& [name, value] : request.headers) {
     if (!is_token(name) || !is_one_line(value)) {
@@ -73,7 +73,7 @@ Result<HttpAnswer> post(const HttpPost& request, const std::atomic<bool>& cancel
                  "the answer is longer than " + std::to_string(gathered.most) + " bytes"};
   }
   if (code == CURLE_URL_MALFORMAT) {
-    return Error{ErrorKind::invalid_value, "the address is no http or https URL"};
+    return Error{ErrorKind::invalid_value, "the address is not an http or https URL"};
   }
   if (code != CURLE_OK) return Error{ErrorKind::unavailable, why};
   return HttpAnswer{static_cast<int>(transfer.response_code()), std::move(gathered.body)};

@@ -1,5 +1,5 @@
 #pragma once
-// One POST to someone else's HTTP server. Blocks; call it on a thread that may wait.
+// One POST to somebody else's HTTP server. It blocks: call it on a thread that may wait.
 
 #include <atomic>
 #include <chrono>

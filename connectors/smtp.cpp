@@ -1,5 +1,6 @@
-// libcurl speaks SMTP and writes MIME; what is left is to decide what a failure means, for which
-// the dialogue is followed: the last command sent, and the server's last words.
+// libcurl speaks SMTP and writes MIME. This file decides what a failure means. For that it follows
+// the dialogue: the last command sent, and the server's last words. Next: mail_header.cpp,
+// transfer.cpp.
 #include "connectors/smtp.hpp"
 
 #include <algorithm>
@@ -128,14 +129,14 @@ Result<void> send_mail(const SmtpServer& server, const Mail& mail,
                        const std::atomic<bool>& cancelled) {
   const bool id = is_one_line(mail.id) && mail.id.find_first_of("<> @") == std::string::npos;
   if (!is_address(mail.from) || !is_address(mail.to) || !id) {
-    return Error{ErrorKind::invalid_value, "no address: " + quoted(mail.to)};
+    return Error{ErrorKind::invalid_value, "not an address: " + quoted(mail.to)};
   }
   if (!mail.unsubscribe.empty() && !is_link(mail.unsubscribe)) {
-    return Error{ErrorKind::invalid_value, "no link: " + quoted(mail.unsubscribe)};
+    return Error{ErrorKind::invalid_value, "not a link: " + quoted(mail.unsubscribe)};
   }
   if (!is_one_line(server.host_port) ||
       server.host_port.find_first_of("/@ ?#") != std::string::npos) {
-    return Error{ErrorKind::invalid_value, "no host:port: " + quoted(server.host_port)};
+    return Error{ErrorKind::invalid_value, "not host:port: " + quoted(server.host_port)};
   }
   Transfer transfer(server.deadline, cancelled);
   Dialogue dialogue;

@@ -1,5 +1,5 @@
 #pragma once
-// One mail to one recipient by an SMTP server. Blocks; call it on a thread that may wait.
+// One mail to one recipient through an SMTP server. It blocks: call it on a thread that may wait.
 
 #include <atomic>
 #include <chrono>

@@ -1,5 +1,5 @@
-// libcurl's easy interface blocks, which is what a small pool of threads is for: its own multi
-// interface beside Asio would be a second event loop.
+// libcurl's easy interface blocks, so it runs on a small pool of threads. libcurl's multi interface
+// would be a second event loop beside Asio.
 #include "connectors/transfer.hpp"
 
 #include <algorithm>

@@ -1,5 +1,5 @@
 #pragma once
-// What every transfer has in common: libcurl set up once, one handle, a deadline, and a stop.
+// What all transfers share: one setup of libcurl, a handle each, a deadline, and a stop.
 
 #include <curl/curl.h>
 

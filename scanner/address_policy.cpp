@@ -1,6 +1,6 @@
-// The deny table and the unwrapping of addresses that carry another one. The check runs on the
-// final address that a socket will connect to, never on text, so that no spelling and no second
-// lookup can get around it.
+// The deny table, and the unwrapping of addresses that carry another address. The check looks at
+// the final address that a socket will connect to, never at text. So neither a spelling nor a
+// second lookup gets around it. Next: address_slots.cpp, then probe.cpp.
 
 #include "scanner/address_policy.hpp"
 

@@ -1,8 +1,8 @@
 #pragma once
-// Which final addresses may be connected to. Denied by default: every special-use range, with
-// v4-mapped, v4-compatible, v4-translated, NAT64, 6to4 and Teredo addresses unwrapped and judged by
-// what is inside. Ranges: the IANA special-purpose registries (RFC 6890 and successors), plus
-// retired and cloud ones.
+// Which final addresses the scanner may connect to. Every special-use range is denied by default.
+// Addresses of type v4-mapped, v4-compatible, v4-translated, NAT64, 6to4 and Teredo are unwrapped
+// and judged by the address inside. Sources: the IANA special-purpose registries (RFC 6890 and
+// successors), plus retired and cloud ranges.
 
 #include <functional>
 #include <optional>

@@ -1,6 +1,6 @@
-// A line per address. A place that becomes free is handed to the first who waits, under the lock,
-// and the waiter is then woken on its own thread: nobody can slip in between, and nobody wakes for
-// nothing.
+// A waiting line for each address. A free place is handed to the first waiter under the lock, and
+// then the waiter is woken on its own thread. So nothing can slip in between, and no waiter wakes
+// in vain.
 
 #include "scanner/address_slots.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-// How many probes may be at one address at once, over all scanner threads: whoever comes late waits
+// Limits how many probes are at one address at once, over all scanner threads. Further probes wait
 // in line. Thread-safe.
 
 #include <boost/asio/any_io_executor.hpp>

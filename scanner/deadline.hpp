@@ -1,7 +1,7 @@
 #pragma once
-// One absolute deadline for everything a probe does on its sockets. When it passes, the socket that
-// is attached at that moment is cancelled and shut down; whoever waits sees the end of the
-// connection and asks passed(). Used on one thread.
+// One absolute deadline for all that a probe does on its sockets. When it passes, the socket
+// attached at that moment is cancelled and shut down. The waiting code sees the end of the
+// connection and asks passed(). For one thread.
 
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>

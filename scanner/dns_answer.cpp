@@ -1,7 +1,7 @@
-// Reads only what is needed and believes nothing: a compressed name may only point backwards and
-// stays within 255 bytes, so it cannot go in circles; aliases lead through names that a host can
-// have, a bounded number of times. Names are kept in wire form, in which a NUL or a dot within a
-// label is a byte like any other.
+// Reads only what is needed and trusts nothing. A compressed name may only point backwards and has
+// at most 255 bytes, so it cannot go in circles. The number of aliases is bounded, and each must be
+// a name that a host can have. Names stay in wire form, where a NUL or a dot in a label is a plain
+// byte.
 
 #include "scanner/dns_answer.hpp"
 

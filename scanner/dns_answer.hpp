@@ -1,6 +1,6 @@
 #pragma once
-// The addresses in one DNS message (RFC 1035 4.1), found by following the aliases from the name in
-// its question. Records about other names don't count, wherever they stand.
+// The addresses in one DNS message (RFC 1035 4.1). It starts at the name in the question and
+// follows the aliases. Records about other names do not count, wherever they are.
 
 #include <cstdint>
 #include <span>

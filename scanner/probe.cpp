@@ -1,6 +1,7 @@
-// OpenSSL works directly on the non-blocking descriptor and this coroutine waits for it, instead of
-// Asio's SSL stream: a handshake that was given up leaves nothing to wait for, the first bytes of a
-// server can be looked at before OpenSSL takes them, and a probe needs no extra buffers.
+// OpenSSL works directly on the non-blocking descriptor and this coroutine waits for it. Asio's SSL
+// stream is not used, for three reasons: an abandoned handshake leaves nothing to wait for, a
+// server's first bytes can be examined before OpenSSL takes them, and a probe needs no extra
+// buffers. Next: starttls.cpp, tls_context.cpp; pki/verifier.cpp judges the chain.
 
 #include "scanner/probe.hpp"
 

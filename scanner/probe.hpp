@@ -1,7 +1,7 @@
 #pragma once
-// Looks at one address: connect, STARTTLS, handshake; one more try with other settings where the
-// first brought no certificate. A coroutine on its caller's executor; never throws but for
-// cancellation (boost::system::system_error, operation_aborted) and exhausted memory.
+// Looks at one address: connect, STARTTLS, handshake. If the first try brings no certificate, a
+// second one uses other settings. A coroutine on its caller's executor. It throws only on
+// cancellation (boost::system::system_error, operation_aborted) and when memory is out.
 
 #include <openssl/ssl.h>
 

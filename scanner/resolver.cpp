@@ -1,7 +1,7 @@
-// c-ares says which sockets it waits for and when it wants to be called; this file carries that to
-// Asio. A and AAAA are asked apart, so that one family's failure can be told from its absence.
-// c-ares cannot cancel a single query: an abandoned one runs into its own time-out and finds nobody
-// waiting.
+// c-ares says which sockets it waits for and when it wants to be called; this file passes that to
+// Asio. A and AAAA are separate queries, so that a failure of one differs from its absence. c-ares
+// cannot cancel a single query, so an abandoned one runs into its own time-out, and then nothing
+// waits for it. Next: dns_answer.cpp.
 
 #include "scanner/resolver.hpp"
 

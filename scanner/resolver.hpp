@@ -1,6 +1,6 @@
 #pragma once
-// Names to addresses through c-ares, on one thread's io_context: nothing blocks (but /etc/hosts, a
-// local file) and every look-up ends at its deadline.
+// Looks up names through c-ares, on one thread's io_context. It does not block, except to read
+// /etc/hosts, a local file. Every look-up ends at its deadline.
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/io_context.hpp>

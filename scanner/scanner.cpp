@@ -1,6 +1,7 @@
-// Threads, each with its own io_context and resolver; a scan stays on the thread it was given to.
-// Every coroutine is a member of its thread's group: shutdown cancels the members on their own
-// thread and the thread ends when the last of them has unwound.
+// Several threads, each with its own io_context and resolver. A scan stays on the thread that got
+// it. Every coroutine is a member of its thread's group. Shutdown cancels the members on their own
+// thread, and the thread ends when the last of them has unwound. Next: resolver.cpp,
+// address_policy.cpp, probe.cpp.
 
 #include "scanner/scanner.hpp"
 

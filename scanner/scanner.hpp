@@ -1,6 +1,6 @@
 #pragma once
 // Looks at every address behind a name: resolve, check the policy, connect, STARTTLS, handshake,
-// verdict. Own threads; results leave through the callback, on a scanner thread.
+// verdict. It has its own threads. Results come through the callback, on a scanner thread.
 
 #include <functional>
 #include <memory>

@@ -1,5 +1,6 @@
 #pragma once
-// How the scanner works. Apart from scanner.hpp, so that a configuration needs no scanner.
+// The settings of the scanner. They are apart from scanner.hpp, so that a configuration does not
+// need the scanner.
 
 #include <chrono>
 #include <memory>

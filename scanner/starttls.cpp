@@ -1,5 +1,6 @@
-// What all dialogues share: the byte budget, the one outcome that sticks, and how failures are
-// worded. The dialogues themselves are in starttls_lines, starttls_packets and starttls_xmpp.
+// What all dialogues share: the byte budget, an outcome that stays once it is set, and the words
+// for failures. Next: the dialogues themselves, in starttls_lines.cpp, starttls_packets.cpp and
+// starttls_xmpp.cpp.
 
 #include "scanner/starttls.hpp"
 

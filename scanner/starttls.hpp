@@ -1,10 +1,11 @@
 #pragma once
-// The plain-text dialogue before TLS as a state machine without sockets: bytes in; bytes to send,
-// the go-ahead, or a failure out. One dialogue serves one connection.
+// The plain-text dialogue before TLS, as a state machine without sockets. Bytes go in; out come
+// bytes to send, the go-ahead, or a failure. One dialogue serves one connection.
 //
-// Rules for all protocols: TLS starts only after the one reply that permits it; a refusal is final;
-// a reply that answers nothing we sent is a protocol error; bytes behind the go-ahead that arrived
-// with it are injection_suspected (what was sent in clear would be taken for encrypted).
+// Rules for all protocols: TLS starts only after the one reply that permits it. A refusal is final.
+// A reply to something we did not send is a protocol error. Bytes that arrive together with the
+// go-ahead, behind it, are injection_suspected: they were sent in clear and would be taken for
+// encrypted.
 //
 // SMTP RFC 3207, IMAP RFC 3501 and 9051, POP3 RFC 2595, FTP RFC 4217, LDAP RFC 4511 4.14, XMPP RFC
 // 6120 5, ManageSieve RFC 5804, NNTP RFC 4642, PostgreSQL's SSLRequest, MySQL's SSLRequest.

@@ -1,7 +1,6 @@
-// The dialogues that are made of lines: smtp, ftp, pop3, imap, sieve, nntp. Each is a small class
-// that is handed one whole line at a time; the base cuts the lines, holds the caps, and refuses
-// whatever the server says before it was asked, because an answer to an unsent command proves
-// nothing.
+// The dialogues made of lines: smtp, ftp, pop3, imap, sieve, nntp. Each is a small class that gets
+// one whole line at a time. The base cuts the lines and enforces the caps. It refuses all that the
+// server says before it was asked, because an answer to an unsent command proves nothing.
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
-// The dialogues that are made of packets: ldap (BER), postgres (one byte) and mysql
-// (length-prefixed). Each waits for exactly one packet from the server; lengths are checked against
-// the cap before a byte of the body is looked at.
+// The dialogues made of packets: ldap (BER), postgres (one byte) and mysql (length-prefixed). Each
+// waits for exactly one packet from the server. A length is checked against the cap before any byte
+// of the body is read.
 
 #include <fmt/format.h>
 

@@ -1,6 +1,6 @@
-// XMPP's dialogue: stream, features, starttls, proceed. Only the restricted XML of RFC 6120 11.1 is
-// read (no comments, no processing instructions but the declaration, no DTD, no CDATA), tag by tag
-// with a depth; anything else ends the dialogue, which is why a real XML parser is not needed.
+// XMPP's dialogue: stream, features, starttls, proceed. It reads only the restricted XML of RFC
+// 6120 11.1, tag by tag with a depth: no comments, no DTD, no CDATA, and no processing instruction
+// except the declaration. Anything else ends the dialogue, so no real XML parser is needed.
 
 #include <fmt/format.h>
 

@@ -1,7 +1,7 @@
-// The verify callback accepts everything and keeps the chain, because the verdict is reached apart
-// from the handshake and must not depend on whether the handshake ends well. Bytes are counted in
-// the BIO's callback: OpenSSL's handshake loop reads as long as there is something to read, so only
-// there can an endless server be stopped and other probes be given their turn.
+// The verify callback accepts everything and keeps the chain: the verdict comes later and must not
+// depend on whether the handshake ends well. Bytes are counted in the BIO's callback. OpenSSL's
+// handshake loop reads as long as there is data, so only there can the scanner stop an endless
+// server and give other probes their turn.
 
 #include "scanner/tls_context.hpp"
 

@@ -1,6 +1,6 @@
 #pragma once
-// The one client SSL_CTX that all probes share, and what a handshake leaves behind. It reads
-// whatever a server sends, however old or weak; whether that is good enough is pki's question.
+// The one client SSL_CTX that all probes share, and the results of a handshake. It accepts whatever
+// a server sends, however old or weak; pki decides whether that is good enough.
 
 #include <openssl/ssl.h>
 

@@ -1,5 +1,6 @@
-// Accounts and their two indexes, which are kept from what is stored. Numbers come from the format
-// record, so that none is given out twice, not even after a restore. Next on the way: watches.cpp.
+// Accounts and their two indexes. Each write updates the indexes from the stored record. Numbers
+// come from the format record, so no number is given out twice, not even after a restore. Next on
+// the way: watches.cpp.
 #include "store/accounts.hpp"
 
 namespace certline::store {

@@ -1,5 +1,5 @@
 #pragma once
-// Accounts, found by number and by confirmed e-mail address, and how many were opened from where.
+// Accounts, by number and by confirmed e-mail address, and how many were opened from each source.
 
 #include <string_view>
 

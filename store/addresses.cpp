@@ -1,5 +1,5 @@
-// The state of each address. A record names the certificates of its chain, so every write says what
-// it named before. Next on the way: history.cpp.
+// The state of each address. A record names the certificates of its chain, so each write also
+// reports which ones the old record named. Next on the way: history.cpp.
 #include "store/addresses.hpp"
 
 namespace certline::store {

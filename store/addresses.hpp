@@ -1,5 +1,5 @@
 #pragma once
-// What was seen at each address of an endpoint, as it is now; what it was before is history.hpp's.
+// What each address of an endpoint showed at the last look. Earlier states are in history.hpp.
 
 #include "store/rows.hpp"
 

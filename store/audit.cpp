@@ -1,4 +1,4 @@
-// The audit. Its numbers come from the format record and are never given out twice. Next on the
+// The audit. Its numbers come from the format record, and no number is given out twice. Next on the
 // way: views.cpp, which puts the families together.
 #include "store/audit.hpp"
 

@@ -1,5 +1,5 @@
 #pragma once
-// Who did what to whom: numbered entries that are never changed.
+// The record of changes: who did what to whom. Entries are numbered and never change.
 
 #include "inventory/notices.hpp"
 #include "store/rows.hpp"

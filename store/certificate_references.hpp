@@ -1,6 +1,7 @@
 #pragma once
-// How many records name a certificate: gathered while a job runs and settled at its end, so that a
-// certificate which moves from one record to another is neither deleted nor written again.
+// Counts how many records name a certificate. Changes are gathered while a job runs and applied at
+// its end. So a certificate that moves from one record to another is neither deleted nor written
+// again.
 
 #include <map>
 #include <optional>

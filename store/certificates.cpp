@@ -1,5 +1,5 @@
-// Certificates as a view sees them: a writer's with what its job has named and dropped so far. Next
-// on the way: incidents.cpp.
+// Certificates as a view sees them. A writer's view includes what its job has named and dropped so
+// far. Next on the way: incidents.cpp.
 #include "store/certificates.hpp"
 
 namespace certline::store {

@@ -1,9 +1,9 @@
 #pragma once
-// Certificates, each stored once however many addresses show it, and the intermediates that help to
-// complete a chain. Certificates come and go with the records that name them
-// (certificate_references.hpp): they are counted when the job ends, so within a job the order of
-// addresses.put(), history.append() and removals is free, as long as each certificate named is
-// stored before or among the job's `ders`.
+// Certificates, and the intermediates that help to complete a chain. Each certificate is stored
+// once, however many addresses show it. It comes and goes with the records that name it
+// (certificate_references.hpp). These are counted when the job ends, so a job may do
+// addresses.put(), history.append() and removals in any order, as long as each named certificate is
+// stored before or is among the job's `ders`.
 
 #include "store/rows.hpp"
 

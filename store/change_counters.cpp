@@ -1,5 +1,5 @@
-// Counters in three arrays, so that a write to one endpoint never disturbs the answers of all names
-// of one key. Which counter a row has comes from its own identity; nothing is registered.
+// Counters in three arrays, so that a write to one endpoint never disturbs the remembered answers
+// for all names of a key. A row finds its counter by its own identity; nothing is registered.
 #include "store/change_counters.hpp"
 
 #include <functional>

@@ -1,9 +1,9 @@
 #pragma once
-// Tells a reader whether something it read before may have changed since, without reading it again.
-// Every key, watch and endpoint has one of many counters, shared by hash. A counter is odd from the
-// first write that touches it until that write's commit is over, and even otherwise; so a sum of
-// counters that is the same as before, none of them odd, means: nothing happened to these rows. A
-// collision costs a needless look, never a wrong answer. Thread-safe where not said otherwise.
+// Tells a reader whether something it read before may have changed, without reading it again. Every
+// key, watch and endpoint has one of many counters, shared by hash. A counter is odd from the first
+// write that touches it until the commit of that write is over, and even at other times. If a sum
+// of counters is the same as before and none is odd, nothing happened to these rows. A collision
+// costs a needless look, never a wrong answer. Thread-safe unless stated otherwise.
 
 #include <array>
 #include <atomic>

@@ -1,5 +1,5 @@
-// CRC-32C by the processor's own instruction where it has one, since every read on the hot path
-// checks its values; Boost's table otherwise. Both give the same number (unit test).
+// CRC-32C. Every read on the hot path checks its values, so it uses the processor's own instruction
+// if there is one, else Boost's table. Both give the same number (unit test).
 #include "store/checksum.hpp"
 
 #include <boost/crc.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-// CRC-32C (Castagnoli, RFC 3720 appendix B.4): tells a damaged value from a sound one.
+// CRC-32C (Castagnoli, RFC 3720 appendix B.4): it tells a damaged value from a sound one.
 
 #include <cstdint>
 #include <span>

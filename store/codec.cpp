@@ -1,5 +1,5 @@
-// Encoding is FlatBuffers' own; decoding first copies the value to aligned memory, because LMDB
-// aligns values to two bytes only, and then trusts nothing: checksum, verifier, ranges of numbers.
+// FlatBuffers encodes. Decoding first copies the value to aligned memory, because LMDB aligns
+// values to two bytes only. Then it checks everything: checksum, structure, ranges of numbers.
 #include "store/codec.hpp"
 
 #include "store/flat_values.hpp"

@@ -1,5 +1,6 @@
-// The values about people rather than certificates: tokens, the audit, and what lies between an
-// event and its message. Apart from the others as they change for other reasons; the same rules.
+// The values about people and not about certificates: tokens, the audit, and the records between an
+// event and its message. They are apart because they change for other reasons. The rules are those
+// of codec.cpp.
 #include "store/flat_values.hpp"
 
 namespace certline::store {

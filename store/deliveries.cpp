@@ -1,5 +1,5 @@
-// Messages by number, and alarms by time. An alarm is nothing but its key, so setting it twice is
-// setting it once. Next on the way: tokens.cpp.
+// Messages by number, and alarms by time. An alarm is only a key, so setting it twice is the same
+// as setting it once. Next on the way: tokens.cpp.
 #include "store/deliveries.hpp"
 
 namespace certline::store {

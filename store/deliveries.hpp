@@ -1,5 +1,5 @@
 #pragma once
-// Messages on their way, dead letters among them, and the alarms that say when to look at something
+// Messages on their way, with the dead letters, and the alarms that say when to look at something
 // again.
 
 #include "inventory/notices.hpp"

@@ -1,5 +1,5 @@
-// Endpoints with two indexes: by name, and by the time of the next scan. Each write keeps them
-// right, from what is stored and not from what the caller remembers. Next on the way:
+// Endpoints and their two indexes: by name, and by the time of the next scan. Each write updates
+// the indexes from the stored record, not from what the caller remembers. Next on the way:
 // addresses.cpp.
 #include "store/endpoints.hpp"
 

@@ -1,8 +1,8 @@
 #pragma once
-// What the store asks of an engine: tables of rows, which are bytes, in the order of their keys;
-// snapshots for readers and one transaction at a time for the writer. Everything typed is above
-// (rows.hpp, and a file for each family); today's engine is lmdb/.
-// Bytes handed out are valid until the next write of their transaction, or its end.
+// What the store needs from an engine: tables of rows as bytes, in the order of their keys,
+// snapshots for readers, and one transaction at a time for the writer. Types come above it
+// (rows.hpp, and a file for each family). Today's engine is lmdb/. Bytes that the engine hands out
+// are valid until the next write of their transaction, or until its end.
 
 #include <cstdint>
 #include <memory>

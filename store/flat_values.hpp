@@ -1,6 +1,6 @@
 #pragma once
-// What the codec's files share: a finished table behind its checksum on the way in, a checked one
-// in aligned memory on the way out, and fields between FlatBuffers and records.
+// What the codec's files share: putting a finished table behind its checksum, copying a checked one
+// to aligned memory, and converting fields between FlatBuffers and records.
 
 #include <algorithm>
 #include <array>

@@ -1,5 +1,5 @@
-// The history of an endpoint's addresses. An entry names the certificates before and after it, so
-// that both are still there to be shown. Next on the way: certificates.cpp.
+// The history of an endpoint's addresses. An entry names the certificates before and after the
+// change, so both are still there to show. Next on the way: certificates.cpp.
 #include "store/history.hpp"
 
 namespace certline::store {

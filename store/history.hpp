@@ -1,5 +1,5 @@
 #pragma once
-// What changed at the addresses of an endpoint, a bounded number of entries.
+// What changed at the addresses of an endpoint: a bounded number of entries.
 
 #include "store/rows.hpp"
 

@@ -1,5 +1,5 @@
-// What lies between an event and its message: the incidents of an account, and for each endpoint
-// what was told of it. Next on the way: deliveries.cpp.
+// The records between an event and its message: the incidents of an account, and for each endpoint
+// what was reported of it. Next on the way: deliveries.cpp.
 #include "store/incidents.hpp"
 
 namespace certline::store {

@@ -1,5 +1,5 @@
 #pragma once
-// What goes on for whom, and what was told of an endpoint.
+// Which incidents each account has open, and what was reported of each endpoint.
 
 #include "inventory/notices.hpp"
 #include "store/rows.hpp"

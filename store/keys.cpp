@@ -1,5 +1,5 @@
-// API keys and the index from an account to its keys, which is kept from what is stored. Next on
-// the way: accounts.cpp.
+// API keys, and the index from an account to its keys. Each write updates the index from the stored
+// record. Next on the way: accounts.cpp.
 #include "store/keys.hpp"
 
 namespace certline::store {

@@ -1,8 +1,8 @@
 #pragma once
 // Rows one after the other, read from the store a page at a time: `for (const auto& row : range)`.
-// Each page is a copy, so the loop may change and remove rows meanwhile; a row that it changes
-// behind the current one shows up changed only from the next page on. One pass, one thread, and
-// only while the view lives: name the view before the loop.
+// Each page is a copy, so the loop may change and remove rows. If it changes a row that is still to
+// come, the change shows from the next page on. One pass, one thread, and only while the view
+// lives: name the view before the loop.
 
 #include <algorithm>
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The two limits of a store that fills up, in one place as one rests on the other. Who asks:
-// daemon/service for names, daemon/scans for rows.
+// The two limits of a store that fills up. They are in one place because one builds on the other.
+// daemon/service asks before it adds names, daemon/scans before it adds rows.
 #include "store/room.hpp"
 
 #include <algorithm>

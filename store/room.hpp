@@ -1,6 +1,6 @@
 #pragma once
-// What stays free of a store, so that changes and removals always find room for the pages they
-// copy. Names end first, then what scans find; changes to what is there go on.
+// How much of a store stays free, so that changes and removals always have room for the pages they
+// copy. New names stop first, then new findings of scans. Changes to existing rows go on.
 
 #include "store/views.hpp"
 

@@ -1,5 +1,5 @@
-// Rows of an engine as records. What says that something does not exist has looked first whether
-// the table could have lost it. Next on the way: a family, such as watches.cpp.
+// An engine's rows as records. Before it answers that something does not exist, it checks whether
+// the table could have lost the row. Next on the way: a family, such as watches.cpp.
 #include "store/rows.hpp"
 
 namespace certline::store {

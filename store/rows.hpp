@@ -1,6 +1,6 @@
 #pragma once
-// What the families stand on: an engine's rows as records, each bound to its key by a checksum.
-// For the families' own files; everybody else goes through a view (store.hpp).
+// The base of the families: an engine's rows as records, each bound to its key by a checksum. Only
+// the families' own files use it; all other code goes through a view (store.hpp).
 
 #include <algorithm>
 #include <functional>

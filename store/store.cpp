@@ -1,6 +1,6 @@
-// A store's writer thread, and what keeps count of changes. The writer takes whatever has gathered,
-// applies it in one transaction and commits it synced, so that many writes share one flush and none
-// waits for a timer; nothing is answered before that commit returned.
+// A store's writer thread and its count of changes. The writer takes all jobs that have gathered,
+// applies them in one transaction and commits it synced. So many writes share one flush, and no
+// write waits for a timer. A job is answered only after its commit returned.
 #include "store/store.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
-// The store: typed tables over an engine (engine.hpp), one writer thread with group commit. Reads
-// run inline on any thread in a short transaction; nothing read outlives its view (records are
-// copied out).
+// The store: typed tables over an engine (engine.hpp), and one writer thread with group commit.
+// Reads run on the calling thread in a short transaction. Records are copied out; nothing else that
+// is read from a view outlives it.
 
 #include <functional>
 #include <memory>

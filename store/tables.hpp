@@ -1,6 +1,6 @@
 #pragma once
-// The tables and their keys. Keys are composite and big-endian, so that LMDB's byte order is the
-// order wanted: what is due next is the first key of `due`, one endpoint's rows lie together.
+// The tables and their keys. Keys are composite and big-endian, so LMDB's byte order is the wanted
+// order: the first key of `due` is due next, and the rows of one endpoint lie together.
 
 #include <array>
 #include <cstdint>

@@ -1,4 +1,4 @@
-// Tokens that were mailed. Only hashes are stored. Next on the way: audit.cpp.
+// Tokens of mails. Only their hashes are stored. Next on the way: audit.cpp.
 #include "store/tokens.hpp"
 
 namespace certline::store {

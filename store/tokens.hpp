@@ -1,5 +1,5 @@
 #pragma once
-// Tokens that were mailed, by the first half of their hashes.
+// Tokens of mails, by the first half of their hashes.
 
 #include "inventory/notices.hpp"
 #include "store/rows.hpp"

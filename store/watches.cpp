@@ -1,5 +1,5 @@
-// Watches and the index from an endpoint to who watches it. Each write keeps the index right, from
-// what is stored and not from what the caller remembers. Next on the way: endpoints.cpp.
+// Watches, and the index from an endpoint to its watches. Each write updates the index from the
+// stored record, not from what the caller remembers. Next on the way: endpoints.cpp.
 #include "store/watches.hpp"
 
 namespace certline::store {

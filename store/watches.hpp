@@ -1,5 +1,5 @@
 #pragma once
-// Which account watches which name, and who watches an endpoint.
+// Which account watches which name, and which watches an endpoint has.
 
 #include <string>
 #include <string_view>

@@ -1,6 +1,6 @@
-// Copies of a store, made and put back while a daemon works on it. LMDB's own compacting copy reads
-// one snapshot; a restore replaces all tables in one write transaction, so that readers see either
-// the old contents or the new, and a failure at any point leaves the old.
+// Makes and restores copies of a store while a daemon works on it. A backup is LMDB's own
+// compacting copy of one snapshot. A restore replaces all tables in one write transaction: readers
+// see either the old contents or the new, and a failure at any point leaves the old.
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>

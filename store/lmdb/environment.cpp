@@ -1,5 +1,6 @@
-// Opening an environment: files, reader slots, format version, tables. Everything that could leave
-// a half-made store is inside one transaction; a store of a newer format is left exactly as it is.
+// Opens an environment: files, reader slots, format version, tables. Every step that could leave a
+// half-made store is inside one transaction. A store of a newer format is not touched. Next:
+// transactions.cpp, page_check.cpp.
 #include "store/lmdb/environment.hpp"
 
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 #pragma once
-// One LMDB environment and its tables; the only header that shows lmdb.h. A path is opened at most
-// once per process, as LMDB demands (closing a second handle drops the first one's file locks): a
-// process-wide register hands out the same Environment again.
+// One LMDB environment and its tables. No other header shows lmdb.h. LMDB demands that a process
+// opens a path only once, because closing a second handle drops the file locks of the first. So a
+// register for the whole process hands out the same Environment again.
 
 #include <lmdb.h>
 

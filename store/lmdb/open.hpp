@@ -1,5 +1,5 @@
 #pragma once
-// A store in LMDB: how to open one, and copies of it. FORMAT.md (in store/) fixes the bytes.
+// Opens a store in LMDB, and makes and restores copies of it. store/FORMAT.md fixes the bytes.
 
 #include <cstdint>
 #include <functional>

@@ -1,6 +1,6 @@
-// The walk over all pages of a snapshot, from the two trees that its description names. The file is
-// mapped a second time, because LMDB's own mapping may be larger than the file; a read transaction
-// stays open meanwhile, so that a writer in another process leaves the snapshot's pages alone.
+// Walks over all pages of a snapshot, from the two trees that its description names. The file is
+// mapped a second time, because LMDB's own mapping may be larger than the file. A read transaction
+// stays open meanwhile, so that a writer in another process does not reuse the snapshot's pages.
 #include "store/lmdb/page_check.hpp"
 
 #include <fcntl.h>
@@ -87,7 +87,7 @@ Metas read_metas(ByteView file) {
                 number_at<std::uint16_t>(bytes, 10) == kMeta && meta.magic == kMagic &&
                 meta.version == kVersion && meta.free.pad == size &&
                 meta.free.flags == kIntegerKeys && meta.main.flags == 0,
-            page == 0 ? "page 0 is no description" : "page 1 is no description");
+            page == 0 ? "page 0 is not a description" : "page 1 is not a description");
     return meta;
   };
   const Metas metas = {read(0), read(1)};
@@ -234,7 +234,8 @@ class Walk {
   void walk_entry(ByteView page, const Node& node, Below& below) {
     ++below.entries;
     if (below.kind == Kind::main) {
-      require(node.kind == kTable && node.data_size == Tree::kSize, "something that is no table");
+      require(node.kind == kTable && node.data_size == Tree::kSize,
+              "something that is not a table");
       const Tree tree = Tree::at(page, node.data);
       require(tree.flags == 0, "a table of another kind");
       running_ = 0;

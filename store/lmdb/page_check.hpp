@@ -1,16 +1,16 @@
 #pragma once
-// Proof that a file's pages are safe to follow. LMDB trusts its pages: a flipped bit in one makes
-// it read and write out of bounds, or find the wrong row. Both functions throw CorruptValue, whose
-// text names the page; neither changes anything, nor trusts anything it reads.
+// Proves that a file's pages are safe to follow. LMDB trusts its pages: one flipped bit can make it
+// read and write out of bounds, or find the wrong row. Both functions throw CorruptValue, whose
+// text names the page. They change nothing and trust nothing that they read.
 //
-// What holds after check_pages(), for the snapshot that the transaction sees: each page is reached
-// once, or is free, or is neither (leaked), and lies within the file; each page says its own number
-// and kind; its entries fill it without gaps or overlaps; keys ascend, within a page and below it;
-// the counts of pages and entries are those that the tables' descriptions state.
+// After check_pages() this holds for the transaction's snapshot: each page is within the file and
+// is reached once, or is free, or is neither (leaked). Each page says its own number and kind. Its
+// entries fill it without gaps or overlaps. Keys ascend, within a page and below it. The counts of
+// pages and entries are those in the tables' descriptions.
 //
-// A value that fails its checksum is no reason to refuse the file; but what fails may be the key,
-// and then the row is missing where it belongs. So the answer is which tables have such rows: there
-// nobody can be told that something does not exist.
+// A value with a wrong checksum is not a reason to refuse the file. But the damage may be in the
+// key, and then the row is missing at its true place. So the result is the list of tables with such
+// rows: no answer about these may say that something does not exist.
 
 #include <bitset>
 #include <optional>

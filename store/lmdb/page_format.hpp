@@ -1,6 +1,6 @@
 #pragma once
-// LMDB 0.9's file format, as far as page_check.cpp needs it: after its documentation in lmdb.h and
-// mdb.c. Numbers are the machine's, as LMDB writes them.
+// LMDB 0.9's file format, as far as page_check.cpp needs it, taken from the documentation in lmdb.h
+// and mdb.c. LMDB writes numbers in the machine's byte order.
 
 #include <cstdint>
 #include <cstring>

@@ -1,5 +1,5 @@
-// Single reads and writes of a transaction, and the pool of reader transactions. A reset
-// transaction keeps its reader slot (MDB_NOTLS), so renewing one is a few loads and stores in
+// The single reads and writes of a transaction, and the pool of reader transactions. A reset
+// transaction keeps its reader slot (MDB_NOTLS), so renewing it costs a few loads and stores in
 // shared memory. Next on the way: engine.cpp.
 #include "store/lmdb/transactions.hpp"
 

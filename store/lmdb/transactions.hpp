@@ -1,6 +1,6 @@
 #pragma once
-// LMDB's transactions as the store's snapshots. ReadTransaction transactions are kept and renewed,
-// so that a read costs neither a lock of LMDB nor an allocation.
+// LMDB's transactions as the store's snapshots. Read transactions are kept and renewed, so a read
+// needs neither a lock of LMDB nor an allocation.
 
 #include <array>
 #include <memory>

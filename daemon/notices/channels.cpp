@@ -1,5 +1,6 @@
 // What each kind of channel takes, and what its answers mean for the next attempt. Secrets are read
-// anew for each message, so that changing a file is enough, and appear in no line that is logged.
+// anew for each message, so changing the file is enough. No log line shows them. Next:
+// mail_text.cpp or chat_text.cpp, then connectors/ or run_program.cpp.
 #include "daemon/notices/channels.hpp"
 
 #include <fmt/format.h>

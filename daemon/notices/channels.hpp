@@ -1,5 +1,6 @@
 #pragma once
-// One attempt to hand a message over: by mail, to a webhook or to a program. Blocks; thread-safe.
+// One attempt to hand a message over: by mail, to a webhook or to a program. It blocks.
+// Thread-safe.
 
 #include <atomic>
 #include <string>

@@ -1,5 +1,5 @@
-// Messages for chats and phones, which show little: what it is about, the first hosts, and what to
-// do. Both kinds of receivers cut off or refuse what is longer than they like.
+// Messages for chats and phones. They show little, so a message has its subject, the first hosts,
+// and what to do. Both kinds of receivers cut off or refuse longer ones.
 #include "daemon/notices/chat_text.hpp"
 
 #include <boost/json/array.hpp>

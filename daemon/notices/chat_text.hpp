@@ -1,5 +1,5 @@
 #pragma once
-// A message as chats and phones show it. Pure. For mail: mail_text.hpp.
+// A message as chats and phones show it. Pure. The form for mail is mail_text.hpp.
 
 #include <string>
 #include <utility>

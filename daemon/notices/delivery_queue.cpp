@@ -1,5 +1,5 @@
-// The rules of waiting, apart from threads and clocks, so that an hour's outage is a loop in a
-// test.
+// The rules of waiting, without threads and clocks. So a test runs through an hour's outage in a
+// loop.
 #include "daemon/notices/delivery_queue.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
-// Which delivery goes next by which channel. In memory only: what waits is in the store as well,
-// and a start tries all of it anew. Not thread-safe; no clock of its own.
+// Which delivery goes next, and through which channel. In memory only: all that waits is in the
+// store too, and a start tries all of it anew. Not thread-safe. It has no clock.
 
 #include <cstdint>
 #include <map>

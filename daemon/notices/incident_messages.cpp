@@ -1,6 +1,6 @@
-// From incidents that nobody has heard of yet to messages on their way. What a message says is read
-// here, at the moment it is made, and not remembered from the scan: so it is as young as can be,
-// and rows stay small.
+// Makes messages from incidents that were not reported yet. The content is read at this moment, not
+// remembered from the scan. So it is as fresh as possible, and rows stay small. Next:
+// inventory/compose.cpp, then message_json.cpp.
 #include <algorithm>
 #include <map>
 #include <set>

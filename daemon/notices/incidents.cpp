@@ -1,7 +1,7 @@
-// Incidents: which trouble of which account is open, whether it was told, and which hosts are in
-// it. What a scan finds only opens and closes rows and sets an alarm; the message is made later,
-// from what is true then, so that many hosts of one certificate become one message and what is gone
-// within a moment becomes none.
+// Incidents: which trouble each account has open, whether it was reported, and which hosts are in
+// it. A scan only opens and closes rows and sets an alarm. The message is made later, from what is
+// true then. So many hosts of one certificate become one message, and trouble that ends within a
+// moment becomes none. Next: incident_messages.cpp.
 #include "daemon/notices/incidents.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
-// Who is told what: from events to incidents, and from incidents to messages on their way. All of
-// it runs inside a write transaction, on the writer thread, so that nothing is lost or told twice
-// whatever ends the process. Each function may run again when its job is repeated.
+// From events to incidents, and from incidents to messages on their way. All of it runs inside a
+// write transaction on the writer thread. So nothing is lost or reported twice, however the process
+// ends. Each function may run again when its job is repeated.
 
 #include <span>
 #include <string>

@@ -1,5 +1,5 @@
-// An unsubscribe link must work years later without anything being kept for it, so it is signed
-// instead of stored. Who composes mails with these links is incident_messages.cpp.
+// An unsubscribe link must work years later, and the store keeps nothing for it. So the link is
+// signed, not stored. incident_messages.cpp puts these links into mails.
 #include "daemon/notices/links.hpp"
 
 #include <charconv>

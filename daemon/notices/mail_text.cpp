@@ -1,6 +1,6 @@
-// One message becomes one list of paragraphs, which are then written as plain text or as HTML, so
-// that no form says what another leaves out. Everything in it may come from a certificate or a
-// server: it is cleaned and escaped here, whoever wrote it.
+// A message becomes one list of paragraphs. Both plain text and HTML are written from that list, so
+// neither leaves out what the other says. Any text may come from a certificate or a server, so all
+// of it is cleaned and escaped here.
 #include "daemon/notices/mail_text.hpp"
 
 #include <fmt/format.h>

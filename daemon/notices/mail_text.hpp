@@ -1,6 +1,5 @@
 #pragma once
-// A message as people read it in their mail, in two forms. Pure. For chats and phones:
-// chat_text.hpp.
+// A message as mail shows it, in two forms. Pure. The form for chats and phones is chat_text.hpp.
 
 #include <string>
 #include <string_view>

@@ -1,5 +1,5 @@
-// Messages wait in the store as JSON and not as a record of its own: they are read once, by the
-// notifier, and their shape is also what webhooks and programs get.
+// Messages wait in the store as JSON and not in a record format. Only the notifier reads them, once
+// each, and webhooks and programs get the same JSON. Next: notifier.cpp.
 #include "daemon/notices/message_json.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
-// A message as JSON: how deliveries keep it, and what webhooks and programs get. Texts are made
-// valid UTF-8 without control characters on the way out, whatever a certificate said.
+// A message as JSON: deliveries store it, and webhooks and programs get it. On the way out, texts
+// become valid UTF-8 without control characters, whatever a certificate said.
 
 #include <string>
 #include <string_view>

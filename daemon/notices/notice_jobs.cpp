@@ -1,5 +1,5 @@
-// Each change is a job of its own, so that a damaged record spoils one alarm and not all that are
-// due with it; the store commits them together anyway.
+// Each change is a job of its own. So a damaged record spoils one alarm and not all that are due
+// with it. The store commits them together anyway. Next: incidents.cpp.
 #include "daemon/notices/notice_jobs.hpp"
 
 #include <algorithm>

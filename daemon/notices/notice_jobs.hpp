@@ -1,5 +1,5 @@
 #pragma once
-// The writes of the notifier.
+// The notifier's writes to the store.
 
 #include <functional>
 #include <memory>

@@ -1,6 +1,7 @@
-// All that is decided is decided on one thread, in turns: what came back from channels and commits,
-// then alarms that are due, then whatever a channel is free for. The store's alarms only announce
-// deliveries; once heard, they wait in the queue, and a start finds them in the store again.
+// One thread makes all decisions, in turns: first results of channels and commits, then due alarms,
+// then new work for each free channel. The store's alarms only announce deliveries. After that they
+// wait in the queue, and a start finds them in the store again. Next: notice_jobs.cpp,
+// delivery_queue.cpp, channels.cpp.
 #include "daemon/notices/notifier.hpp"
 
 #include <condition_variable>

@@ -1,7 +1,7 @@
 #pragma once
-// Has messages made and handed over: looks at alarms when they are due, sends what waits to be
-// sent, and watches whether scans still go on. One thread for the store, and one for each channel
-// that has something to send, so that a slow one delays nobody.
+// Has messages made and delivered. It looks at due alarms, sends what waits, and watches whether
+// scans still go on. It has one thread for the store, and one for each channel that has something
+// to send, so a slow channel delays no other.
 
 #include <functional>
 #include <memory>

@@ -1,6 +1,6 @@
-// Between fork() and execve() only system calls happen, on memory that was laid out before: other
-// threads may have held any lock. Rights are dropped by the bare calls, as the C library's would
-// ask threads for help that the child doesn't have.
+// Between fork() and execve() only system calls happen, on memory that was laid out before, because
+// other threads may have held any lock. Rights are dropped by bare system calls: the C library's
+// functions would ask for the help of threads that the child does not have.
 #include "daemon/notices/run_program.hpp"
 
 #include <fcntl.h>

@@ -1,6 +1,6 @@
 #pragma once
-// One run of a program that someone configured, with as little of the daemon around it as possible.
-// Blocks; thread-safe.
+// One run of a configured program, which inherits as little of the daemon as possible. It blocks.
+// Thread-safe.
 
 #include <atomic>
 #include <chrono>

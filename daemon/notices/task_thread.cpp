@@ -1,4 +1,5 @@
-// For libraries that block. A thread each is little beside a connection, and needs no fairness.
+// For libraries that block. A thread for each is cheap beside a connection, and no fairness is
+// needed.
 #include "daemon/notices/task_thread.hpp"
 
 #include <utility>

@@ -1,5 +1,5 @@
 #pragma once
-// A thread that does one task at a time, for a caller that must not wait.
+// A thread that runs one task at a time, for a caller that must not wait.
 
 #include <condition_variable>
 #include <functional>

@@ -1,5 +1,6 @@
-// From an observation to records. The rules are inventory's; here they meet the store, inside the
-// write transaction, so that the endpoint judged is the endpoint written.
+// Turns an observation into records. The rules are inventory's. They run here inside the write
+// transaction, so the endpoint that is judged is the endpoint that is written. Next:
+// inventory/rollup.cpp, then inventory/alert_judgement.cpp.
 #include <algorithm>
 
 #include "daemon/notices/incidents.hpp"

@@ -1,5 +1,6 @@
-// One loop: what is due and not under way is started, as far as the concurrency allows. A due entry
-// leaves the index only when its scan is committed, so a crash loses no scan.
+// One loop: it starts what is due and not under way, as far as the concurrency allows. A due entry
+// leaves the index only when its scan is committed, so a crash loses no scan. Next:
+// scanner/scanner.cpp, then scan_apply.cpp.
 #include "daemon/scans/scan_driver.hpp"
 
 #include <boost/asio/executor_work_guard.hpp>

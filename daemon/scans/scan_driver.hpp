@@ -1,6 +1,6 @@
 #pragma once
-// Keeps the schedule: takes due endpoints from the store, has them scanned, writes what was seen.
-// Own thread; the scanner's threads hand their results straight to the store's writer.
+// Runs the schedule: takes due endpoints from the store, has them scanned, writes the results. It
+// has its own thread. The scanner's threads hand their results straight to the store's writer.
 
 #include <cstdint>
 #include <functional>

@@ -1,5 +1,5 @@
-// Just enough of a record's and a message's header to know how many bytes to wait for: their types
-// and lengths. pending_handshake.cpp waits for them.
+// Reads just enough of a record's and a message's header to know how many bytes to wait for: their
+// types and lengths. pending_handshake.cpp waits for them.
 #include "daemon/server/client_hello.hpp"
 
 namespace certline::server {

@@ -1,5 +1,5 @@
 #pragma once
-// The first bytes of a TLS connection, looked at before OpenSSL sees them. Pure.
+// Looks at the first bytes of a TLS connection before OpenSSL gets them. Pure.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,6 +1,5 @@
 #pragma once
-// A connection as its server thread sees it, whichever wire it speaks, and what it needs of its
-// thread.
+// A connection as its server thread sees it, on either wire, and what it needs from its thread.
 
 #include <boost/asio/io_context.hpp>
 #include <cstdint>

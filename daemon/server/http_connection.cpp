@@ -1,6 +1,6 @@
-// One request at a time: what comes behind it waits, unread beyond one buffer, until its answer is
-// on its way. Framing is HttpGate's, routes are protocol/rest's, socket and timer are
-// StreamConnection's; here are the order of requests and the deadlines. Next: http_exchange.cpp.
+// One request at a time. Later ones wait until its answer is on its way; no more than one buffer of
+// them is read. This file has the order of requests and the deadlines. HttpGate does the framing,
+// protocol/rest the routes, StreamConnection the socket and the timer. Next: http_exchange.cpp.
 #include "daemon/server/http_connection.hpp"
 
 #include <algorithm>

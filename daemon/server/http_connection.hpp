@@ -1,5 +1,5 @@
 #pragma once
-// HTTP/1.1 on one connection. One request is served at a time, in the order in which they came.
+// HTTP/1.1 on one connection. It serves one request at a time, in the order of arrival.
 
 #include <memory>
 #include <optional>

@@ -1,5 +1,5 @@
-// What a connection does with a request that the gate let through: from its route to the service
-// and back to bytes. Reads are answered at once, writes and waits when their time comes.
+// Takes a request that the gate let through to its route, to the service, and back to bytes. Reads
+// are answered at once. Writes and waits are answered when they are done. Next: http/answer.cpp.
 #include <exception>
 
 #include "daemon/server/http_connection.hpp"

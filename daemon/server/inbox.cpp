@@ -1,5 +1,5 @@
-// The writer thread queues the reply of each request of a commit and wakes each server thread once:
-// being woken is the most expensive part of an answer. server_thread.cpp has one.
+// The writer thread queues the reply to each request of a commit and wakes each server thread once,
+// because waking is the most expensive part of an answer. Each server_thread.cpp has one.
 #include "daemon/server/inbox.hpp"
 
 #include <boost/asio/post.hpp>

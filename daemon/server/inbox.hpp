@@ -1,6 +1,6 @@
 #pragma once
-// Work that other threads hand to a server thread: many pieces are queued, and then the thread is
-// woken once. It may outlive its thread; what is queued then is dropped.
+// Work that other threads hand to a server thread. Many pieces are queued, then the thread is woken
+// once. An inbox may outlive its thread; it then drops what is queued.
 
 #include <boost/asio/io_context.hpp>
 #include <functional>

@@ -1,5 +1,6 @@
-// From a line to the service and back. The protocol itself is LineSession's (protocol), socket and
-// timer are StreamConnection's; here is what a line costs and what answers it.
+// Takes a line to the service and back. LineSession (protocol/line) speaks the protocol,
+// StreamConnection has the socket and the timer. This file decides what a line costs and what
+// answers it.
 #include "daemon/server/line_connection.hpp"
 
 #include "pki/digest.hpp"

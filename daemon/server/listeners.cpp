@@ -1,4 +1,4 @@
-// The options that accepted sockets inherit are set here, once. server_thread.cpp accepts.
+// Accepted sockets inherit the options that are set here, once. server_thread.cpp accepts.
 #include "daemon/server/listeners.hpp"
 
 #include <sys/stat.h>

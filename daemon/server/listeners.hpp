@@ -1,5 +1,5 @@
 #pragma once
-// Opens the sockets that server threads accept connections from.
+// Opens the sockets on which server threads accept connections.
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>

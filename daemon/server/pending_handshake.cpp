@@ -1,7 +1,7 @@
-// OpenSSL makes room for a ClientHello as soon as it is announced, so nothing of OpenSSL exists
-// before the first record is whole: until then its bytes are the kernel's, which wakes us when
-// there are enough (SO_RCVLOWAT). Half a ClientHello costs this object and a descriptor, and counts
-// as a connection; only what has memory of OpenSSL's counts as a handshake.
+// OpenSSL allocates memory for a ClientHello as soon as it is announced. So nothing of OpenSSL
+// exists before the first record is whole: its bytes stay in the kernel, which wakes us when there
+// are enough (SO_RCVLOWAT). Half a ClientHello costs this object and a descriptor, and counts as a
+// connection. It counts as a handshake once it has memory of OpenSSL's. Next: tls_session.cpp.
 #include "daemon/server/pending_handshake.hpp"
 
 #include <poll.h>

@@ -1,6 +1,6 @@
 #pragma once
-// A connection of a TLS port before it speaks its protocol: its ClientHello is awaited in the
-// kernel's buffer, then the handshake is made, and a connection of the wire takes its place.
+// A connection of a TLS port before it speaks its protocol. It waits for the ClientHello in the
+// kernel's buffer, then does the handshake. Then a connection of the wire takes its place.
 
 #include <boost/asio/steady_timer.hpp>
 #include <chrono>

@@ -1,5 +1,5 @@
-// Ports are claimed before they are shared: with SO_REUSEPORT alone, two daemons on one port would
-// each get half of the clients. listeners.cpp opens what was claimed, once for each thread.
+// Ports are claimed before they are shared. With SO_REUSEPORT alone, two daemons on one port would
+// each get half of the clients. Next: listeners.cpp opens the claimed ports, once for each thread.
 #include "daemon/server/ports.hpp"
 
 #include <array>

@@ -1,6 +1,6 @@
 #pragma once
-// Where clients connect: a TCP port for each wire, and a Unix socket. Which ones a configuration
-// asks for, and whether they are free; listeners.hpp opens them.
+// Where clients connect: a TCP port for each wire, and a Unix socket. It tells which ones a
+// configuration asks for, and whether they are free. listeners.hpp opens them.
 
 #include <string>
 #include <string_view>

@@ -1,5 +1,5 @@
-// Every thread has a socket of its own at each TCP port, and the kernel spreads the clients. A Unix
-// socket cannot be shared like that: the first thread has it.
+// Every thread has a socket of its own on each TCP port, and the kernel spreads the clients. A Unix
+// socket cannot be shared like that, so the first thread has it. Next: server_thread.cpp.
 #include "daemon/server/server.hpp"
 
 #include <unistd.h>

@@ -1,5 +1,5 @@
 #pragma once
-// The server of every wire: threads with an io_context each, which share the ports.
+// The server for every wire: threads with an io_context each, which share the ports.
 
 #include <chrono>
 #include <functional>

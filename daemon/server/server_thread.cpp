@@ -1,7 +1,6 @@
-// Accepts connections and owns them. When descriptors run out, accepting pauses instead of
-// spinning; the kernel keeps the waiting clients in its queue. What connections ask for at the end
-// of a turn is done in one handler, queued behind those that are ready. Next:
-// stream_connection.cpp.
+// Accepts connections and owns them. When descriptors run out, it pauses instead of spinning;
+// waiting clients stay in the kernel's queue. Work that connections ask for at the end of a turn is
+// done in one handler, queued behind the connections that are ready. Next: stream_connection.cpp.
 #include "daemon/server/server_thread.hpp"
 
 #include <netinet/in.h>

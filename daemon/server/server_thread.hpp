@@ -1,6 +1,6 @@
 #pragma once
 // One thread of the server: an io_context, its share of the listening sockets, and the connections
-// that came in by them. A connection never leaves its thread, so it has no locks.
+// that it accepted. A connection never leaves its thread, so it has no locks.
 
 #include <sys/resource.h>
 

@@ -1,5 +1,6 @@
-// Connection counts and token buckets behind one mutex. It is taken once a connection and, for
-// sources that are not exempt, once a request: a few map steps, far from any I/O.
+// Connection counts and token buckets behind one mutex. A connection takes the mutex once; a
+// request takes it once too, unless its source is exempt. That is a few map steps, far from any
+// I/O.
 #include "daemon/server/source_limits.hpp"
 
 #include <algorithm>

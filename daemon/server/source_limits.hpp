@@ -1,6 +1,6 @@
 #pragma once
-// How many connections each source has, and how fast each source and each key may ask. Bounded
-// memory: a source without connections and with a full bucket is forgotten.
+// Limits how many connections each source has, and how fast each source and each key may ask.
+// Memory is bounded: a source without connections and with a full bucket is forgotten.
 
 #include <chrono>
 #include <cstdint>

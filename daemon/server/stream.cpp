@@ -1,6 +1,5 @@
-// Reads and writes that don't wait. Any error but "would block" ends the connection, so which one
-// it was matters to nobody. What TLS makes of it is in tls_session.cpp; stream_connection.cpp
-// waits.
+// Reads and writes that do not wait. Any error but "would block" ends the connection, so nobody
+// needs to know which it was. stream_connection.cpp waits. Next: tls_session.cpp, for TLS.
 #include "daemon/server/stream.hpp"
 
 #include <boost/asio/buffer.hpp>

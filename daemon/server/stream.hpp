@@ -1,6 +1,6 @@
 #pragma once
-// A connected, non-blocking socket of Asio's, plain or with TLS: read and written at once, as far
-// as that goes without waiting. Its owner waits.
+// A connected, non-blocking socket of Asio's, plain or with TLS. It reads and writes at once, as
+// far as that goes without waiting. Its owner waits.
 
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <cstddef>

@@ -1,8 +1,7 @@
-// An idle connection has a read under way into a small buffer of its own; when it ends, the rest is
-// read into the thread's large one. Asio registers a descriptor once and tries to read before it
-// waits, so the next read is started at the end of the turn: by then it often finds the next
-// request there, and answering takes two system calls. The wires: line_connection.cpp,
-// http_connection.cpp.
+// An idle connection has a read under way into a small buffer of its own. When that read ends, the
+// rest is read into the thread's large buffer. Asio tries to read before it waits. So the next read
+// starts at the end of the turn: by then it often finds the next request there, and an answer takes
+// two system calls. Next: line_connection.cpp, http_connection.cpp.
 #include "daemon/server/stream_connection.hpp"
 
 #include <netinet/in.h>

@@ -1,7 +1,7 @@
 #pragma once
-// What the connections of both wires have in common: one stream, one timer, reading and writing in
-// turns, writes and scans that are awaited, and an end that lets the client read its last answer.
-// The wire is in the hooks. Belongs to its server thread.
+// What connections of both wires share: one stream, one timer, reading and writing in turns,
+// waiting for writes and scans, and an end that lets the client read its last answer. The hooks are
+// the wire's. It belongs to its server thread.
 
 #include <array>
 #include <boost/asio/steady_timer.hpp>

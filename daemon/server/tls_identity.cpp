@@ -1,6 +1,6 @@
-// What a TLS listener offers is decided here, once for all of them: TLS 1.2 and 1.3 with forward
-// secrecy and AEAD, no renegotiation, no resumption (so no ticket keys to rotate, and no 0-RTT).
-// What the certificate says is pki's to tell.
+// Decides once what all TLS listeners offer: TLS 1.2 and 1.3 with forward secrecy and AEAD, no
+// renegotiation, no resumption (so no ticket keys to rotate, and no 0-RTT). What the certificate
+// says is read by pki.
 #include "daemon/server/tls_identity.hpp"
 
 #include <openssl/err.h>

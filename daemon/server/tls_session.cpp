@@ -1,5 +1,5 @@
-// One record for one read, and nothing read ahead: what is left is the kernel's, which tells of it.
-// So a client that floods with key updates or empty records waits for its turn like any other.
+// One record for each read, and nothing is read ahead. The rest stays in the kernel, which reports
+// it. So a client that floods with key updates or empty records waits for its turn like any other.
 #include "daemon/server/tls_session.hpp"
 
 #include <openssl/err.h>

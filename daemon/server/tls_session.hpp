@@ -1,5 +1,5 @@
 #pragma once
-// TLS on a connected, non-blocking socket, server side. Belongs to its server thread.
+// TLS on a connected, non-blocking socket, server side. It belongs to its server thread.
 
 #include <cstddef>
 #include <cstdint>

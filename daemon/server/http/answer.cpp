@@ -1,5 +1,5 @@
-// Fields are the same for every answer where they can be: nothing here may be kept by a cache or
-// be taken for another type. The date is rendered once a second.
+// Most fields are the same for every answer: no cache may keep it, and no browser may take it for
+// another type. The date is rendered once a second.
 #include "daemon/server/http/answer.hpp"
 
 #include <fmt/format.h>

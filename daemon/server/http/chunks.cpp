@@ -1,5 +1,5 @@
-// A state for each place in the grammar. Data is skipped in one step, everything else is judged
-// byte by byte: there is little of it in any honest body.
+// One state for each place in the grammar. Data is skipped in one step. All other bytes are judged
+// one by one, because an honest body has few of them.
 #include "daemon/server/http/chunks.hpp"
 
 #include <algorithm>

@@ -1,6 +1,6 @@
 #pragma once
-// The framing of a chunked body (RFC 9112 7.1), byte by byte and strictly: no space around a size,
-// extensions and trailers well-formed and short. Pure.
+// Reads the framing of a chunked body (RFC 9112 7.1), byte by byte and strictly. Space around a
+// size is refused; extensions and trailers must be well-formed and short. Pure.
 
 #include <cstddef>
 #include <cstdint>

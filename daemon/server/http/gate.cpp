@@ -1,6 +1,7 @@
-// Beast is used as a parser only: it sees no socket, and this is the only file that sees it. It
-// accepts much that RFC 9112 doesn't (two Hosts, a space in a chunk's size, an unknown transfer
-// coding), and it is the second opinion on everything that the strict reader accepts.
+// Beast is used only as a parser: it never gets a socket, and only this file includes it. It
+// accepts much that RFC 9112 forbids (two Hosts, a space in a chunk's size, an unknown transfer
+// coding). So it is the second opinion on all that the strict reader accepts. Next: head.cpp,
+// chunks.cpp.
 #include "daemon/server/http/gate.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 #pragma once
-// Bytes in, whole HTTP/1 requests out: what the rest of the program sees of HTTP framing. Each
-// request is read twice, by HttpHeadReader and HttpChunks, which know the rules, and by a parser of
-// wide use; only what both understand alike is let through. After the first refusal nothing of
-// the connection is read any more. Pure: no sockets, no clock.
+// Bytes in, whole HTTP/1 requests out: the rest of the program sees no other HTTP framing. Each
+// request is read twice, strictly by HttpHeadReader and HttpChunks, and by a widely used parser.
+// Only what both read alike gets through. After the first refusal nothing more of the connection is
+// read. Pure: no sockets, no clock.
 
 #include <cstddef>
 #include <memory>

@@ -1,5 +1,5 @@
-// Every rule about a request's head in one place, each a few lines. Lines are judged as they come,
-// so that what can't be a request is refused at once and not after a silence.
+// All rules about a request's head in one place, a few lines each. A line is judged when it
+// arrives. So bytes that cannot be a request are refused at once, not after a silence.
 #include "daemon/server/http/head.hpp"
 
 #include <algorithm>

@@ -1,7 +1,7 @@
 #pragma once
-// The head of an HTTP/1 request, line by line as the bytes come, by the strict reading of RFC 9112
-// (sections 2.2, 3, 5, 6) and RFC 9110. What it says is judged here and again by the gate's other
-// parser; only what both read alike gets in. Pure.
+// Reads the head of an HTTP/1 request line by line as the bytes come, strictly by RFC 9112
+// (sections 2.2, 3, 5, 6) and RFC 9110. The gate's other parser reads it again. Only what both read
+// alike gets in. Pure.
 
 #include <cstddef>
 #include <cstdint>

@@ -1,5 +1,6 @@
 // The writer thread queues the reply to each request of a commit and wakes each server thread once,
-// because waking is the most expensive part of an answer. Each server_thread.cpp has one.
+// because waking is the most expensive part of an answer. Each server thread has one inbox
+// (server_thread.cpp).
 #include "daemon/server/inbox.hpp"
 
 #include <boost/asio/post.hpp>

@@ -1,7 +1,8 @@
 // An idle connection has a read under way into a small buffer of its own. When that read ends, the
-// rest is read into the thread's large buffer. Asio tries to read before it waits. So the next read
-// starts at the end of the turn: by then it often finds the next request there, and an answer takes
-// two system calls. Next: line_connection.cpp, http_connection.cpp.
+// rest is read into the thread's large buffer. Asio registers a descriptor once and tries to read
+// before it waits. So the next read starts at the end of the turn: by then it often finds the next
+// request there, and an answer takes two system calls. Next: line_connection.cpp,
+// http_connection.cpp.
 #include "daemon/server/stream_connection.hpp"
 
 #include <netinet/in.h>

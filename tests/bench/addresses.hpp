@@ -1,5 +1,5 @@
 #pragma once
-// The addresses that the scan benches use: each target has its own, from 127.1.0.0 upwards.
+// The addresses of the scan benches: each target has its own, from 127.1.0.0 upwards.
 
 #include <cstdint>
 

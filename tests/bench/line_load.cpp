@@ -1,6 +1,6 @@
 // A closed-loop load generator for one-line protocols: N connections on one thread, each with a
-// fixed number of requests under way. It knows no protocol, only the byte that the last line of a
-// reply begins with, so the same program drives certlined and its peer and costs both the same.
+// fixed number of requests under way. Of the protocol it knows only the first byte of a reply's
+// last line. So the same program drives certlined and its peer, and costs both the same.
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>

@@ -1,6 +1,6 @@
-// Chains for a farm of TLS servers: a root, a hundred intermediates, under each a leaf for all the
-// addresses of one port, and per address a leaf of its own. One key serves all leaves, for a server
-// that picks the leaf by address has to read it with each connection.
+// Makes chains for a farm of TLS servers: a root and a hundred intermediates. Under each there is a
+// leaf for all addresses of one port, and a leaf for each address. All leaves have one key, because
+// a server that picks the leaf by address has to read the key with each connection.
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 

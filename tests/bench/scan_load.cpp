@@ -1,6 +1,6 @@
-// Scans of TLS ports on many loopback addresses, two ways: certline's scanner with its verdict,
-// and a bare OpenSSL loop that connects, shakes hands, verifies and closes, on as many threads as
-// the scanner has. Both print their rate, CPU and peak memory; the ratio is what counts.
+// Scans TLS ports on many loopback addresses in two ways: with certline's scanner and its verdict,
+// and with a bare OpenSSL loop that connects, shakes hands, verifies and closes, on as many
+// threads. Both print their rate, CPU and peak memory. The ratio is what counts.
 #include <arpa/inet.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>

@@ -1,7 +1,7 @@
 // Fills a new store with names that were scanned a moment ago, in a mix of states:
-// n000000000.example.org and so on, each an endpoint of its own with one address, watched by one
-// key; every twentieth is left out. The certificate is made of zeros: nothing that is measured
-// reads it. hits.py asks for them.
+// n000000000.example.org and so on, with every twentieth left out. Each is an endpoint with one
+// address, and one key watches all. The certificate is zeros, because no measurement reads it.
+// hits.py asks for the names.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>

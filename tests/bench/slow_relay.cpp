@@ -1,6 +1,6 @@
-// A front for the farm of a hundred ports: each connection waits a while and is then passed on to
-// the same address, at the port whose certificate covers it. Some addresses accept and never say
-// anything. One thread; ends on SIGTERM.
+// A front for the farm of a hundred ports. Each connection waits a while and then goes on to the
+// same address, at the port whose certificate covers it. Some addresses accept and stay silent. One
+// thread; ends on SIGTERM.
 #include <array>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/awaitable.hpp>

@@ -1,6 +1,6 @@
-// The n-th allocation of a thread fails, n = 1, 2, 3 … until one goes by untouched: parsing,
-// reading, handing over a write, and the write itself. Each time the failure is an exception to
-// whoever asked, nothing is half done, and the same thing asked again comes out right.
+// The n-th allocation of a thread fails, n = 1, 2, 3 … until a run has no failure: while parsing,
+// reading, handing over a write, and writing. Each time the caller gets an exception, nothing is
+// half done, and the same call succeeds when it is repeated.
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <new>

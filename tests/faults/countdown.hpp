@@ -1,9 +1,9 @@
 #pragma once
-// Which call is to fail, told by the environment, and the note that it did. Preloaded into a
-// program under test, so nothing here allocates or throws.
+// The environment says which call fails; this counts down to it and notes that it failed. It is
+// preloaded into a program under test, so nothing here allocates or throws.
 //
 //   FAULT_CALL    the kind of call that counts ("sync", "accept", …; see the sources)
-//   FAULT_NTH     the how-manieth of them fails, from 1
+//   FAULT_NTH     which of these calls fails, counted from 1
 //   FAULT_HOW     a number: the errno; "short": half is done; "drop": what came is thrown away
 //   FAULT_FROM    "guest": counting begins when the first connection is accepted
 //   FAULT_REPORT  a file that is made when the call has failed

@@ -1,5 +1,5 @@
-// Preloaded into certlined: the n-th allocation fails, whoever makes it, C++ or a C library. The C
-// library's own entry points are called beneath, so that no look-up needs memory.
+// Preloaded into certlined: the n-th allocation fails, in C++ code or in a C library. It calls the
+// C library's own entry points, so that no symbol look-up needs memory.
 #include <dlfcn.h>
 #include <sys/socket.h>
 

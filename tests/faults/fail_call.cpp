@@ -1,7 +1,7 @@
-// Preloaded into certlined: the n-th call of a chosen kind fails, and with FAULT_TRACE what is
-// written to the store is recorded together with what clients send and are told, in the order in
-// which it happened. A reply is recorded before it leaves, a write when it has returned: whatever a
-// client may rely on comes after what makes it durable, or the trace shows that it doesn't.
+// Preloaded into certlined: the n-th call of a chosen kind fails. With FAULT_TRACE it records all
+// writes to the store, what clients send, and what they are told, in true order. A reply is
+// recorded before it leaves, a write after it returned. So either a reply comes after the sync that
+// makes it durable, or the trace shows that it does not.
 //
 // A record is a line and, where it says so, that many bytes:
 //   W FILE OFFSET SIZE DURABLE   written; DURABLE 1: through a descriptor that syncs each write

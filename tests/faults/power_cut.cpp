@@ -1,11 +1,11 @@
 // power_cut TRACE IMAGE [unsynced|early]: replays a trace into a copy of the store as it was
-// before, and cuts the power after each call and within it. What no sync has covered is there or
-// not, sector by sector, as chance has it. From each image the store must open, with every name
-// that had been acknowledged and none whose removal had been.
+// before, and cuts the power after each call and within it. Sectors that no sync has covered are
+// there or not, by chance. The store must open from each image, with every name whose addition was
+// acknowledged and none whose removal was.
 //
-// With a third argument the disk or the daemon lies: "unsynced", syncs do nothing; "early", a
-// client is told before anything is done. Then losses have to be found, or the check has no teeth.
-// Prints what was found; the exit status is 0 without a loss, 1 with losses.
+// A third argument makes the disk or the daemon lie: with "unsynced", syncs do nothing; with
+// "early", a client gets its answer before anything is done. Then the check must find losses, else
+// it is worthless. It prints what it found. The exit status is 0 without a loss, 1 with losses.
 #include <algorithm>
 #include <cstdio>
 #include <cstring>

@@ -1,5 +1,5 @@
-// Reads a trace back. Requests and replies are cut from each connection's two streams; the n-th
-// reply answers the n-th request.
+// Reads a trace. It cuts requests and replies from each connection's two streams; the n-th reply
+// answers the n-th request.
 #include "store_trace.hpp"
 
 #include <deque>

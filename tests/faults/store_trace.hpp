@@ -1,6 +1,6 @@
 #pragma once
-// A trace that fail_call.cpp recorded: what was written to the store, and what clients asked and
-// were told meanwhile.
+// A trace that fail_call.cpp recorded: the writes to the store, and what clients asked and were
+// told meanwhile.
 
 #include <cstdint>
 #include <map>

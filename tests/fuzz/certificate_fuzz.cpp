@@ -1,6 +1,6 @@
-// Chains, staples and summaries from arbitrary bytes: nothing crashes, nothing that leaves is
-// unprintable, and no chain is trusted by a store that vouches for none of it. The first four bytes
-// give the lengths of the leaf and the intermediate, 16 bits each; the rest is the staple.
+// Chains, staples and summaries from arbitrary bytes. Nothing crashes, all output is printable, and
+// no chain is trusted by a store that has none of its certificates. The first four bytes are the
+// lengths of the leaf and the intermediate, 16 bits each; the rest is the staple.
 #include <algorithm>
 #include <cstdint>
 #include <cstdlib>

@@ -1,6 +1,6 @@
-// DNS messages of arbitrary resolvers. The first byte picks the type that is asked for. Whatever
-// the bytes say, there are addresses or a problem or neither, never both, and no more addresses
-// than records fit the message; of a message cut anywhere nothing else is learned than a problem.
+// DNS messages from arbitrary resolvers. The first byte picks the type of the question. Any bytes
+// give addresses or a problem or neither, never both, and no more addresses than records fit the
+// message. A cut message can only add a problem.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Domains from arbitrary bytes: what is taken is canonical (parsing the canonical text gives
-// itself), within the limits of DNS, and never a name that an address parser would read as an
+// Domains from arbitrary bytes. An accepted domain is canonical (its canonical text parses to
+// itself), is within the limits of DNS, and is never a name that an address parser would read as an
 // address.
 #include <arpa/inet.h>
 

@@ -1,6 +1,6 @@
-// The look at a ClientHello over arbitrary bytes, as they come in: however few there are, a
-// verdict; what was refused or begun stays so; and a wait is always for more than there is, but
-// never for more than the daemon would look at.
+// The look at a ClientHello, over arbitrary bytes that arrive one by one. Any number of bytes gives
+// a verdict. A refusal or a beginning is final. A wait is always for more bytes than have arrived,
+// but never for more than the daemon would look at.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,6 @@
-// The HTTP gate and the routes behind it over arbitrary bytes: cut anywhere, the same requests or
-// the same refusal; what is let through keeps the gate's promises, and every answer can be written.
+// The HTTP gate and the routes behind it, over arbitrary bytes. Cut anywhere, they give the same
+// requests or the same refusal. An accepted request keeps the gate's promises, and every answer can
+// be written.
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>

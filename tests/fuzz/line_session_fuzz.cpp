@@ -1,5 +1,5 @@
-// The line session over arbitrary bytes: cut anywhere, the same requests and the same replies;
-// every reply two lines and 1000 bytes at most.
+// The line session over arbitrary bytes. Cut anywhere, they give the same requests and the same
+// replies. Every reply has at most two lines and 1000 bytes.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// Stored messages of arbitrary bytes. What is read is written and read again as the same message,
-// and every form that a receiver gets can be made of it, with valid UTF-8 and no control
+// Stored messages from arbitrary bytes. A message that can be read is written and read again
+// unchanged. Every form for a receiver can be made from it, in valid UTF-8 without control
 // characters.
 #include <cstddef>
 #include <cstdint>

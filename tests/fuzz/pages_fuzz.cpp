@@ -1,5 +1,5 @@
-// A data file from arbitrary bytes, opened as a backup is before a restore: what the page check
-// lets through must be safe for LMDB to follow, to the last row of every table. Next on the way:
+// A data file from arbitrary bytes, opened like a backup before a restore. A file that passes the
+// page check must be safe for LMDB to follow, to the last row of every table. Next on the way:
 // store/lmdb/page_check.cpp.
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
-// Stored values from arbitrary bytes. The first byte names the kind of record, the rest is put
-// behind a right checksum, so that the verifier and the range checks are what is tried; and the
-// rest as it stands, too. What is taken must come back the same when it is written and read again.
+// Stored values from arbitrary bytes. The first byte names the kind of record. The rest is tried
+// behind a right checksum, so that it reaches the verifier and the range checks, and also as it is.
+// An accepted value must come back the same when it is written and read again.
 #include <algorithm>
 #include <array>
 #include <cstddef>

@@ -1,6 +1,6 @@
-// Runs a fuzz target over the files named on the command line, and over all files below directories
-// named there, so that a corpus is replayed in every build, whatever the compiler. With --mutate N
-// each file is also run in N variants, damaged by a fixed sequence of random numbers.
+// Runs a fuzz target over the files and directories named on the command line. So every build
+// replays the corpus, with any compiler. With --mutate N each file is also run in N damaged
+// variants, from a fixed sequence of random numbers.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>

@@ -1,5 +1,5 @@
-// The REST routes over arbitrary bytes: a request that everyone may make, or an answer; what is
-// said is JSON or a page, and what is logged holds no key. The input is four lines (method and
+// The REST routes over arbitrary bytes. They give a request that everyone may make, or an answer.
+// An answer is JSON or a page, and no log line holds a key. The input is four lines (method and
 // target, type, authorization) and the body.
 #include <algorithm>
 #include <boost/json/parse.hpp>

@@ -1,6 +1,6 @@
-// Every STARTTLS dialogue against arbitrary servers. The first byte picks the protocol, 0xfe ends a
-// turn of the server. What went ahead turn by turn goes ahead byte by byte, too; an outcome stays;
-// what we say is bounded; every failure has a state and a printable reason.
+// Every STARTTLS dialogue against arbitrary servers. The first byte picks the protocol; 0xfe ends a
+// turn of the server. A dialogue that goes ahead turn by turn also goes ahead byte by byte. An
+// outcome is final. Our output is bounded. Every failure has a state and a printable reason.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

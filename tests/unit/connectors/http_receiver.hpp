@@ -1,5 +1,5 @@
 #pragma once
-// A webhook's receiver for tests: keeps what it gets, and answers as it is told.
+// A webhook's receiver for tests. It keeps what it gets, and answers as the test says.
 
 #include <map>
 #include <mutex>

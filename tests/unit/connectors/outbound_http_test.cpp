@@ -1,4 +1,4 @@
-// POST against receivers that answer well, badly, too much and not at all.
+// POST to receivers that answer well, badly, too much or not at all.
 #include "connectors/outbound_http.hpp"
 
 #include <catch2/catch.hpp>

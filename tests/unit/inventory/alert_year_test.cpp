@@ -1,5 +1,5 @@
-// A year of certificates, told as the rules say: servers that renew in time, late or never, that
-// live for days only, that go away and flap. What is told is compared with what really happened.
+// A year of reports about certificates. Servers renew in time, late or never, have certificates for
+// a few days only, go away and flap. The reports are compared with what really happened.
 #include <catch2/catch.hpp>
 #include <map>
 #include <random>

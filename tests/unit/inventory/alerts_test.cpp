@@ -1,5 +1,5 @@
-// When an event is reported: stages of a certificate that nobody renews, what a scan found compared
-// with what was told, and how many failures it takes.
+// When an event is reported: the stages of a certificate that nobody renews, a scan's findings
+// compared with what was reported, and how many failures it takes.
 #include <catch2/catch.hpp>
 
 #include "inventory/alerts.hpp"

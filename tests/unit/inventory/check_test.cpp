@@ -1,4 +1,4 @@
-// The reply for monitoring systems: each state, the worst of several first, days counted downwards.
+// The reply for monitoring systems: each state, the worst of several first, days that count down.
 #include "inventory/check.hpp"
 
 #include <catch2/catch.hpp>

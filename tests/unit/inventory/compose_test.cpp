@@ -1,4 +1,5 @@
-// Messages as people read them: titles, what each host says, advice, what goes together.
+// Messages as people read them: titles, the text for each host, advice, and which incidents share a
+// message.
 #include "inventory/compose.hpp"
 
 #include <catch2/catch.hpp>

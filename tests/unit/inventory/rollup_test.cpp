@@ -1,4 +1,4 @@
-// Roll-up of addresses, application of observations, and what a client is told.
+// The sum over addresses, the effect of observations, and what a client is told.
 #include "inventory/rollup.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
-// A year of schedule under an injected clock: simulated servers renew, forget to, move and fail;
-// the real rules decide when to look and what to conclude. Deterministic by seed.
+// A year of schedule with a clock that the test sets. Simulated servers renew, forget to, move and
+// fail. The real rules decide when to look and what to conclude. A seed makes it repeatable.
 #include <catch2/catch.hpp>
 #include <map>
 #include <random>

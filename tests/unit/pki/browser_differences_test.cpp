@@ -1,5 +1,5 @@
-// Where browsers and OpenSSL's own verification part. Each row's chain goes to both: what OpenSSL
-// alone says is part of the row, so that a row which no longer shows a difference is noticed.
+// Where browsers and OpenSSL's own verification differ. Each row's chain goes to both. The row says
+// what OpenSSL alone answers, so the test notices a row that no longer shows a difference.
 
 #include <openssl/dsa.h>
 #include <openssl/rsa.h>

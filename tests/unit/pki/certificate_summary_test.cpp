@@ -1,4 +1,4 @@
-// Summaries of certificates made for one odd field each.
+// Summaries of certificates that have one odd field each.
 
 #include "pki/certificate_summary.hpp"
 #include "make_certificate.hpp"

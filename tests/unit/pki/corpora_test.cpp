@@ -1,6 +1,5 @@
-// Verdicts and summaries over certificates that nobody here made: NIST's path validation suite,
-// oddly shaped certificates, and the chains of badssl's hosts. Each says so and passes where its
-// file is missing.
+// Verdicts and summaries of foreign certificates: NIST's path validation suite, oddly shaped
+// certificates, and the chains of badssl's hosts. Without its file a test says so and passes.
 
 #include <sys/wait.h>
 

@@ -1,6 +1,6 @@
-// Chains made to keep a verifier busy: each must end within the step cap, within the tries, and
-// within 50 ms of the thread's own time (the best of three, as the clock of a shared machine is a
-// rough one).
+// Chains made to keep a verifier busy. Each must end within the step cap, within the tries, and
+// within 50 ms of the thread's own time (the best of three, because a shared machine's clock is
+// rough).
 
 #include <algorithm>
 

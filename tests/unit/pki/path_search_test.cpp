@@ -1,5 +1,5 @@
-// Several ways lead to a root: a bad sibling must not hide a good path, and a graph made to be
-// walked forever must end within its budgets.
+// Chains with several ways to a root. A bad sibling must not hide a good path, and a graph made to
+// be walked for ever must end within its budgets.
 
 #include "pki/path_search.hpp"
 #include "make_certificate.hpp"

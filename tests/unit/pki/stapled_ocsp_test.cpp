@@ -1,5 +1,5 @@
-// Stapled OCSP responses: only one that holds in every respect may say revoked, and none that fails
-// in any respect may say anything.
+// Stapled OCSP responses: only a response that passes every check may say revoked, and one that
+// fails any check may say nothing.
 
 #include "pki/stapled_ocsp.hpp"
 #include "make_certificate.hpp"

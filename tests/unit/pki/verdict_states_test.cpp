@@ -1,4 +1,4 @@
-// One test per state a chain can come to, each with the smallest chain that shows it.
+// One test for each state of a chain, with the smallest chain that shows it.
 
 #include <algorithm>
 

@@ -1,5 +1,5 @@
-// What the shared verifier adds to a verdict: memory that ends at the next date, a trust store that
-// changes under running threads, and loading of that store.
+// What the shared verifier adds to a verdict: memory that ends at the next date, and a trust store
+// that is loaded and changes under running threads.
 
 #include <atomic>
 #include <thread>

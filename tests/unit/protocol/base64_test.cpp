@@ -1,4 +1,4 @@
-// Base64 both ways: the vectors of RFC 4648, every length, and what is not its only spelling.
+// Base64 both ways: the vectors of RFC 4648, every length, and the refusal of any second spelling.
 #include "protocol/base64.hpp"
 
 #include <catch2/catch.hpp>

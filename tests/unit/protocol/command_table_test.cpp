@@ -1,4 +1,4 @@
-// The table as a whole: families, arguments as sets of keys, and which reply answers what.
+// The table as a whole: families, arguments as sets of keys, and which reply answers which request.
 #include "protocol/command_table.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
 #pragma once
-// What a request means, as one line: equal for equal requests, whichever wire they came by.
+// What a request means, as one line. Equal requests give equal lines, on either wire.
 
 #include <optional>
 #include <string>

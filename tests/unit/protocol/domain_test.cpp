@@ -1,4 +1,4 @@
-// Every way to write a domain: what it comes to, and what is refused, with the odd spellings that
+// Every way to write a domain: its canonical form, or its refusal. With the odd spellings that
 // address parsers elsewhere take for loopback.
 #include "protocol/domain.hpp"
 

@@ -1,5 +1,6 @@
 #pragma once
-// How Catch prints a Result: the error's words. Results of types without operator<< need it.
+// How Catch prints a Result: with the words of its error. Results of types without operator<< need
+// it.
 
 #include <catch2/catch.hpp>
 #include <string>

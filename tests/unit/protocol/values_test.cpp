@@ -1,4 +1,4 @@
-// The small values: what is taken, what is refused, and how it is kept.
+// The small values: which text is accepted, which is refused, and how it is kept.
 #include "protocol/values.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
-// Every denied range at its first and last address and at both neighbours, what wraps another
-// address, and what scanner.allow opens.
+// Every denied range at its first and last address and at both neighbours, addresses that wrap
+// another address, and what scanner.allow opens.
 
 #include "scanner/address_policy.hpp"
 

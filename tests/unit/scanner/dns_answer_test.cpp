@@ -1,4 +1,4 @@
-// DNS messages as bytes: aliases, compression, records about other names, and what is malformed.
+// DNS messages as bytes: aliases, compression, records about other names, malformed messages.
 
 #include "scanner/dns_answer.hpp"
 

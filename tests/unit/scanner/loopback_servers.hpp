@@ -1,6 +1,6 @@
 #pragma once
-// Servers on a free loopback port for tests: one that does whatever a function does with each
-// connection, and TLS on top of it. They end, with all their connections, when they are destroyed.
+// Servers on a free loopback port for tests: one that runs a function with each connection, and one
+// with TLS on top. When they are destroyed, they and all their connections end.
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

@@ -1,5 +1,5 @@
-// Every spelling under which some parser reads an inner address: refused, or brought to its plain
-// form and then judged. None may pass as a name, for which a resolver would be asked.
+// Every spelling that some parser reads as an inner address. It is refused, or brought to its plain
+// form and then judged. None may pass as a name, because a resolver would be asked for it.
 
 #include <arpa/inet.h>
 #include <netdb.h>

@@ -1,5 +1,5 @@
-// Whole scans: names to rows, the policy on each final address, several addresses at once, limits,
-// reconfiguration and the end of everything.
+// Whole scans: from names to rows, the policy on each final address, several addresses at once,
+// limits, reconfiguration and shutdown.
 
 #include "scanner/scanner.hpp"
 

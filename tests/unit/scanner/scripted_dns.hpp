@@ -1,5 +1,5 @@
 #pragma once
-// A DNS server on a free loopback port, UDP and TCP, whose answers a function writes.
+// A DNS server on a free loopback port, UDP and TCP. A function writes its answers.
 
 #include <poll.h>
 

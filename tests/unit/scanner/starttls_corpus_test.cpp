@@ -1,6 +1,6 @@
-// The NO STARTTLS authors' declarative cases: each describes a server (greeting, capabilities,
-// overridden replies). A small server reads the description and answers whatever the dialogue says;
-// it must end, and go ahead only where the server's answer to STARTTLS really permits it.
+// The declarative cases of the NO STARTTLS authors. Each describes a server (greeting,
+// capabilities, replies that differ), and a small server answers by the description. The dialogue
+// must end, and go ahead only if the server's answer to STARTTLS really permits it.
 
 #include <catch2/catch.hpp>
 #include <cstdlib>

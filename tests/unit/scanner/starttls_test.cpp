@@ -1,5 +1,5 @@
-// Every protocol's dialogue against scripted servers, each script cut at every point. Each turn of
-// the server is given after our previous line went out, as on a real connection.
+// Every protocol's dialogue against scripted servers, with each script cut at every point. The
+// server's next turn comes after our previous line went out, as on a real connection.
 
 #include "scanner/starttls.hpp"
 

@@ -1,4 +1,4 @@
-// Values: every field survives, every damaged bit is noticed, no bytes crash the decoder.
+// Values: every field survives, every damaged bit is noticed, and no bytes crash the decoder.
 #include "store/codec.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,6 @@
 #pragma once
-// What the contract tests run on: each engine that a store can have. A new engine is one more row.
+// The engines that the contract tests run on: each one that a store can have. A new engine is one
+// more row.
 
 #include <catch2/catch.hpp>
 #include <memory>

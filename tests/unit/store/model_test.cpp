@@ -1,5 +1,5 @@
-// The store against a model in plain maps: thousands of random operations, then every table and
-// every index compared, before and after a restart.
+// The store against a model of plain maps: thousands of random operations, then every table and
+// every index is compared, before and after a restart.
 #include <catch2/catch.hpp>
 #include <map>
 #include <random>

@@ -1,5 +1,5 @@
-// What lies between events and messages: rows come back, lie in the order that is promised, and the
-// alarms agree with a set after thousands of random changes.
+// The records between events and messages: rows come back, in the promised order, and the alarms
+// agree with a set after thousands of random changes.
 #include "inventory/notices.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,5 +1,6 @@
 #pragma once
-// What the store's tests share: a directory that goes away, and records with every field filled.
+// What the store's tests share: a directory that is removed at the end, and records with every
+// field filled.
 
 #include <stdlib.h>
 

@@ -1,6 +1,6 @@
 #pragma once
-// A service fixture whose alarms ring: what the notifier would do at a moment, and the messages
-// that are then on their way.
+// A service fixture with working alarms: it does what the notifier would do at a moment, and shows
+// the messages that are then on their way.
 
 #include <algorithm>
 #include <map>

@@ -1,5 +1,5 @@
-// Each event is reported once, to the right account: over a real store, with scans as the scanner
-// would report them.
+// Each event is reported once, to the right account. The store is real; the scans are as the
+// scanner would report them.
 #include <catch2/catch.hpp>
 
 #include "tests/unit/daemon/notices/alert_fixture.hpp"

@@ -1,5 +1,5 @@
-// The notifier with a clock that the test sets: receivers that are away, slow or unwilling, and
-// daemons that end in the middle.
+// The notifier with a clock that the test sets: receivers that are away, slow or refuse, and
+// daemons that end halfway.
 #include "daemon/notices/notifier.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-// What reaches the log is printable, and keys never do.
+// All that reaches the log is printable, and keys never reach it.
 #include "daemon/runtime/log.hpp"
 
 #include <catch2/catch.hpp>

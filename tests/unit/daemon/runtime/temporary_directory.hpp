@@ -1,5 +1,5 @@
 #pragma once
-// A directory that goes with its test.
+// A directory that is removed at the end of its test.
 
 #include <catch2/catch.hpp>
 #include <filesystem>

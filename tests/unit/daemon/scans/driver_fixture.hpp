@@ -1,6 +1,6 @@
 #pragma once
-// A schedule driver over a real store, with a scanner that looks nowhere: the test says when a scan
-// ends and what it saw.
+// A schedule driver over a real store, with a scanner that connects to nothing. The test says when
+// a scan ends and what it saw.
 
 #include <algorithm>
 #include <condition_variable>

@@ -1,5 +1,4 @@
-// The schedule's driver and the write of each scan, with a scanner whose scans end when the test
-// says so.
+// The schedule's driver and the write of each scan. The test says when the scanner's scans end.
 #include <map>
 
 #include "tests/unit/daemon/scans/driver_fixture.hpp"

@@ -1,5 +1,5 @@
-// Scans that stand still are told, and a backlog that moves is not: notifier and driver together,
-// as nothing but a scan's own write may say that scans go on.
+// Scans that stand still are reported, and a backlog that moves is not. Notifier and driver run
+// together, because only a scan's own write may prove that scans go on.
 #include <map>
 
 #include "daemon/notices/notifier.hpp"

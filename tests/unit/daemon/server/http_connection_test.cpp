@@ -1,5 +1,5 @@
 // HTTP connections of a real server on loopback: order, framing errors, deadlines, limits, waits,
-// what is remembered; also under TSan.
+// remembered answers. Also runs under TSan.
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/read.hpp>

@@ -1,5 +1,5 @@
-// What other threads hand to a server thread: in order, with one wake-up, and nothing once it
-// ended.
+// Work from other threads reaches a server thread in order, with one wake-up, and not after the
+// thread has ended.
 #include "daemon/server/inbox.hpp"
 
 #include <catch2/catch.hpp>

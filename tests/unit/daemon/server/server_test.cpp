@@ -1,4 +1,4 @@
-// The server on real loopback sockets: order, gathering, waits, limits, drain; also under
+// The server on real loopback sockets: order, gathering, waits, limits, drain. Also runs under
 // TSan.
 #include "daemon/server/server.hpp"
 

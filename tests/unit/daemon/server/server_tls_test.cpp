@@ -1,5 +1,5 @@
-// The server's TLS ports and its Unix socket on real sockets: limits, certificates exchanged under
-// load, which user is an administrator; also under TSan.
+// The server's TLS ports and its Unix socket on real sockets: limits, certificates replaced under
+// load, which user is an administrator. Also runs under TSan.
 #include <fcntl.h>
 #include <sys/un.h>
 

@@ -1,5 +1,5 @@
 #pragma once
-// Certificates in files, and a TLS client as simple as can be.
+// Certificates in files, and a very simple TLS client.
 
 #include <arpa/inet.h>
 #include <openssl/ssl.h>

@@ -1,5 +1,5 @@
-// TLS between two ends of a socket pair, step by step: partial writes, ends, floods; and what a
-// first record has to look like.
+// TLS between two ends of a socket pair, step by step: partial writes, ends, floods. And what a
+// first record must look like.
 #include "daemon/server/tls_session.hpp"
 
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 #pragma once
-// A service that asks for addresses to be confirmed, and what a test reads of its mails and audit.
+// A service that asks for addresses to be confirmed, and a test's way to read its mails and its
+// audit.
 
 #include <algorithm>
 #include <limits>

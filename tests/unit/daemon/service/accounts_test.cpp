@@ -1,5 +1,5 @@
-// Keys that wait for their address to be confirmed: what they see, what their mails do, and what
-// somebody gets who claims another's address or tries tokens.
+// Keys that wait for their address to be confirmed: what they see, what their mails do, and what a
+// client gets that claims another's address or tries tokens.
 #include <catch2/catch.hpp>
 
 #include "daemon/notices/links.hpp"

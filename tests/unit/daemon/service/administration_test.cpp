@@ -1,5 +1,5 @@
-// What administrators see and change, who else may not, and that a deleted account leaves nothing
-// behind. Reports of clients, and that remembered answers end with the key.
+// What administrators see and change, that nobody else may, and that a deleted account leaves
+// nothing behind. Also the reports of clients, and that remembered answers end with the key.
 #include <catch2/catch.hpp>
 
 #include "inventory/client_silence.hpp"

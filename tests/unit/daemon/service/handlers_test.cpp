@@ -1,5 +1,5 @@
-// Rows and handlers agree: a request that its row calls a write has a writing handler, and the
-// other way round. Otherwise a connection would answer in the wrong order.
+// Rows and handlers agree: a request has a writing handler exactly when its row calls it a write.
+// Otherwise a connection would answer in the wrong order.
 #include "daemon/service/handlers.hpp"
 
 #include <catch2/catch.hpp>

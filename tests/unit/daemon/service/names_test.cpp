@@ -1,4 +1,4 @@
-// A certificate's names added together, and what is told of each address.
+// The names of a certificate added together, and what the reply says of each address.
 #include <catch2/catch.hpp>
 
 #include "protocol/base64.hpp"

@@ -1,4 +1,4 @@
-// Which watches the operator has of the daemon's own names.
+// Which of the daemon's own names the operator watches.
 #include "daemon/service/own_watches.hpp"
 
 #include "tests/unit/daemon/service/service_fixture.hpp"

@@ -1,4 +1,5 @@
-// The replies a thread remembers word for word: found by the whole line, for as long as they hold.
+// The replies that a thread remembers word for word: found by the whole line, for as long as they
+// hold.
 #include "daemon/service/recent_answers.hpp"
 
 #include "tests/unit/daemon/service/service_fixture.hpp"

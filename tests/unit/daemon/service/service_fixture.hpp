@@ -1,6 +1,5 @@
 #pragma once
-// A service over a real store in a temporary directory, with a clock and entropy that the test
-// sets.
+// A service over a real store in a temporary directory. The test sets its clock and entropy.
 
 #include <catch2/catch.hpp>
 #include <future>

@@ -1,5 +1,5 @@
-// The handlers over a real store: registration, ownership, idempotence, quota, what clients are
-// told.
+// The handlers over a real store: registration, ownership, idempotence, quota, and replies to
+// clients.
 #include <catch2/catch.hpp>
 
 #include "tests/unit/daemon/service/service_fixture.hpp"

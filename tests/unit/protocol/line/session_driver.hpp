@@ -1,6 +1,6 @@
 #pragma once
-// Drives a LineSession as a server would, with a clock that only moves when told and a service that
-// answers each request with its canonical text, so that a test sees what was executed and when.
+// Drives a LineSession like a server. The clock moves only when the test says so, and the service
+// answers each request with its canonical text. So a test sees what was executed and when.
 
 #include <string>
 #include <string_view>

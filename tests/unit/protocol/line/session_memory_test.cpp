@@ -1,4 +1,4 @@
-// What a session takes from its owner: remembered answers, and memory for its output.
+// What a session gets from its owner: remembered answers, and memory for its output.
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>

@@ -1,4 +1,4 @@
-// However the bytes are cut, the same requests are executed and the same bytes are answered.
+// However the bytes are cut, the same requests are executed and the same bytes come back.
 #include <catch2/catch.hpp>
 
 #include <random>

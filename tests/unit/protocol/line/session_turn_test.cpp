@@ -1,5 +1,5 @@
-// The share of lines that a connection gets before the others have their turn: good ones, bad ones
-// and blank ones count alike, and nothing is lost between two turns.
+// How many lines a connection gets before the others have their turn. Good, bad and blank lines
+// count alike, and nothing is lost between two turns.
 #include <catch2/catch.hpp>
 
 #include "tests/unit/protocol/line/session_driver.hpp"

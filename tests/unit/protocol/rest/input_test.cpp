@@ -1,4 +1,4 @@
-// What is taken for JSON, a form or a percent-encoding; and whatever the bytes, an answer.
+// What counts as JSON, a form or percent-encoding. Any bytes get an answer.
 #include "protocol/rest/input.hpp"
 
 #include <cstdlib>

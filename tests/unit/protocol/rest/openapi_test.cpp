@@ -1,4 +1,4 @@
-// The document and REST.md say what the tables say.
+// The OpenAPI document and REST.md agree with the tables.
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 #include <fstream>

@@ -1,5 +1,5 @@
-// From HTTP to requests: each route is the twin of a line, keys and fields are found where they may
-// stand, and what is no request is told so.
+// From HTTP to requests: each route means the same as a line, keys and fields are found wherever
+// they may be, and other input gets an answer that says why it is not a request.
 #include "tests/unit/protocol/rest/rest_request.hpp"
 
 #include "tests/unit/protocol/print_result.hpp"

@@ -1,5 +1,5 @@
-// Answers byte for byte as REST.md and the documents before it have them: members, their order,
-// nulls, statuses.
+// Answers byte for byte as in REST.md and in the older documents: members, their order, nulls,
+// statuses.
 #include <boost/json/parse.hpp>
 
 #include "tests/unit/protocol/rest/rest_request.hpp"

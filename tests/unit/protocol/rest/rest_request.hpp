@@ -1,5 +1,5 @@
 #pragma once
-// HTTP requests for the tests of the REST routes, and what comes of them.
+// HTTP requests for the tests of the REST routes, and their results.
 
 #include <catch2/catch.hpp>
 #include <string>

@@ -1,4 +1,4 @@
-// Which paths are refused, and that percent signs are decoded one way.
+// Which paths are refused, and that percent signs are decoded in one way only.
 #include "protocol/rest/target.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,4 +1,4 @@
-// Backup and restore: consistent copies during a storm, all or nothing on the way back.
+// Backup and restore: consistent copies during many writes, and a restore that does all or nothing.
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <fstream>

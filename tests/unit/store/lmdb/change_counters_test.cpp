@@ -1,5 +1,5 @@
-// Stamps: what was read before counts as unchanged until something it rests on is written, by this
-// store or by another process.
+// Stamps: what was read before counts as unchanged until a row behind it is written, by this store
+// or by another process.
 #include <catch2/catch.hpp>
 #include <thread>
 

@@ -1,5 +1,5 @@
-// kill -9 in the middle of a storm of writes: what was acknowledged is there, the next start works,
-// and the slots of dead readers are free again. Each storm runs in a process of its own.
+// kill -9 in the middle of many writes: all that was acknowledged is there, the next start works,
+// and the slots of dead readers are free again. Each trial runs in a process of its own.
 #include <lmdb.h>
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,5 +1,5 @@
-// Store images with flipped bits, zeroed and exchanged pages, and cut ends. Each is opened, read
-// through every query, written to and read again in a process of its own: every answer has to be
+// Store images with flipped bits, zeroed and exchanged pages, and cut ends. A process of its own
+// opens each, reads it through every query, writes to it and reads it again. Every answer must be
 // the sound image's or an error, and no process may crash.
 #include <sys/wait.h>
 #include <unistd.h>

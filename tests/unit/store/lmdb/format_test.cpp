@@ -1,4 +1,4 @@
-// The example of FORMAT.md is what the code writes, and its tables are the code's.
+// The code writes the bytes of FORMAT.md's example, and FORMAT.md's tables are the code's.
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>

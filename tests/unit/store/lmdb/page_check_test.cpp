@@ -1,5 +1,5 @@
-// What the page check does with pages that it was not written for: it says so and steps aside.
-// What it does with damaged ones is damage_trials.cpp's.
+// Pages that the page check was not written for: it says so and steps aside. Damaged pages are in
+// damage_trials.cpp.
 #include <catch2/catch.hpp>
 #include <fstream>
 

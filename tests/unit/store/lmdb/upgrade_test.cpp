@@ -1,5 +1,5 @@
-// Stores as formats 1 and 2 left them: read as they are, upgraded when they are opened for writing,
-// backed up and restored. They are made by taking away what later formats added.
+// Stores of formats 1 and 2: read as they are, upgraded when opened for writing, backed up and
+// restored. The test makes them by removing what later formats added.
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <iterator>

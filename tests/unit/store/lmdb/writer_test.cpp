@@ -1,4 +1,4 @@
-// The writer thread: order, group commit, jobs that fail, a map that is full; and opening.
+// The writer thread: order, group commit, jobs that fail, a map that is full. Also opening a store.
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/wait.h>

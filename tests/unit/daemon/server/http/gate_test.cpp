@@ -1,4 +1,5 @@
-// The gate's rules one by one, each at every cut of its bytes, and a foreign corpus of requests.
+// The gate's rules one by one, each with its bytes cut at every place, and a foreign corpus of
+// requests.
 #include "daemon/server/http/gate.hpp"
 
 #include <algorithm>

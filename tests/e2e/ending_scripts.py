@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Whatever script starts processes leaves none of them when it is told to end: each is started as a
-person starts it, and gets a signal, it alone, while it is at work. What belongs to it is known by
-an entry in the environment, which all that it starts inherit.
+"""A script that starts processes leaves none behind when it is told to end. Each is started as a
+person starts it. While the script works, it alone gets a signal. All its processes inherit an entry
+in the environment, so the test can find them.
 
 Programs that would take minutes, or change the system, are replaced by ones that only wait.
 """

@@ -1,5 +1,5 @@
 """What the tests of injected failures share: a daemon with a preloaded library that fails one call,
-a DNS server, a workload whose every outcome is remembered, and the check of what must hold after.
+a DNS server, a workload that remembers every outcome, and the check of what must hold afterwards.
 """
 
 import errno

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""One failure after another: the n-th call of each kind fails, n = 1, 2, 3 … until a run goes by
-without one. Each time nothing acknowledged is lost, nothing hangs, and the daemon goes on or ends
+"""One failure after another: the n-th call of each kind fails, n = 1, 2, 3 … until a run has no
+failure. Each time nothing acknowledged is lost and nothing hangs. The daemon goes on, or it ends
 for its supervisor with one line that says why.
 """
 

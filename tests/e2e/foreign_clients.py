@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Clients that speak something else: nmap's service probes, HTTP, TLS, SMTP, and bytes that no
-client sends on purpose. Each is answered with a clear line or closed, none is served, none hangs,
-and the log tells of them at a limited rate.
+client sends on purpose. The daemon answers each with a clear line or closes. It serves none, does
+not hang, and logs them at a limited rate.
 """
 
 import concurrent.futures

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""A DNS server that lies: public and forbidden addresses by turns, a thousand records, aliases in a
+"""A DNS server that lies: public and forbidden addresses in turn, a thousand records, aliases in a
 circle, labels with NUL and dots, records about other names, forged and cut messages. The daemon
-connects to nothing but an address that it judged, and each lie has a problem of its own.
+connects only to addresses that it judged, and reports each lie as a problem of its own.
 """
 
 import json

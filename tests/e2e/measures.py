@@ -1,6 +1,6 @@
-"""What tests of the daemon's manners under load measure, from outside: latency, memory, CPU time
-and descriptors. The figures are the release build's: sanitizers change time and memory, and UBSan
-takes a pipe it can't open for a finding.
+"""What the tests of the daemon under load measure from outside: latency, memory, CPU time and
+descriptors. The figures are the release build's, because sanitizers change time and memory,
+and UBSan reports a pipe that it can't open.
 """
 
 import os

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The power is cut at every moment: what the daemon writes while clients add and remove names and
-scans come in is recorded, and replayed up to each call and into it. power_cut.cpp does the cutting;
-two lies show that it would find a loss.
+"""The power is cut at every moment. While clients add and remove names and scans come in, the test
+records what the daemon writes. Then it replays the record up to each call and into it:
+power_cut.cpp cuts. Two lies show that it would find a loss.
 """
 
 import shutil

@@ -1,6 +1,6 @@
 // DNS messages from arbitrary resolvers. The first byte picks the type of the question. Any bytes
 // give addresses or a problem or neither, never both, and no more addresses than records fit the
-// message. A cut message can only add a problem.
+// message. The same holds for a message cut at any place.
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>

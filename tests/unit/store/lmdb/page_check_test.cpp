@@ -1,5 +1,5 @@
-// Pages that the page check was not written for: it says so and steps aside. Damaged pages are in
-// damage_trials.cpp.
+// Files and libraries of an LMDB that the page check was not written for: it says so and steps
+// aside. Damaged pages are in damage_trials.cpp.
 #include <catch2/catch.hpp>
 #include <fstream>
 

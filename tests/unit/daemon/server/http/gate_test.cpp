@@ -1,5 +1,4 @@
-// The gate's rules one by one, each with its bytes cut at every place, and a foreign corpus of
-// requests.
+// The gate's rules one by one, each cut at every byte, and a foreign corpus of requests.
 #include "daemon/server/http/gate.hpp"
 
 #include <algorithm>

@@ -1,8 +1,7 @@
-// Turns what a scan found into events. A certificate's facts are compared with what was last
-// reported of them. Network trouble is reported only after several failures in a row. An address
-// that is silent now may still serve its old certificate, so that one does not count as gone:
-// otherwise each short failure would end one trouble and begin another. Next:
-// daemon/notices/incidents.cpp.
+// Turns a scan's findings into events. A certificate's facts are compared with what was last
+// reported. Network trouble is reported only after several failures in a row. A silent address may
+// still serve its old certificate, so that does not count as gone: else each short failure would
+// end one trouble and begin another. Next: daemon/notices/incidents.cpp.
 #include <algorithm>
 
 #include "inventory/alerts.hpp"

@@ -1,8 +1,8 @@
 // Verifies one path. OpenSSL checks signatures, CA flags, path lengths and name constraints on
-// exactly this path; it may not pick another issuer. This file checks where browsers differ from
-// OpenSSL: dates (the last second is valid, a root's dates do not matter), key usages (any extended
-// usage is fine, server-gated crypto is not), serials, wildcards, key types. Next: judgement.cpp
-// collects the results.
+// exactly this path; it may not pick another issuer. The rest is where browsers differ: dates (the
+// last second is valid, a root's do not matter), key usages (any extended usage is fine,
+// server-gated crypto is not), serials, wildcards, key types. Next: judgement.cpp collects the
+// results.
 
 #include <algorithm>
 #include <array>

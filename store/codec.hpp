@@ -1,9 +1,8 @@
 #pragma once
 // Turns records into stored values and back. A value is four bytes of checksum (little-endian),
-// then a FlatBuffers table. The checksum is the table's CRC-32C; bind() mixes in the key's, so that
-// a value counts under its own key only. decode() takes any bytes. It copies them, checks the
-// checksum, the structure and every number that stands for a name, and throws CorruptValue if one
-// is wrong.
+// then a FlatBuffers table. The checksum is the table's CRC-32C; bind() mixes in the key's, so a
+// value counts under its own key only. decode() takes any bytes. It copies them, checks checksum,
+// structure and every number that stands for a name, and throws CorruptValue if one is wrong.
 
 #include <cstdint>
 #include <optional>
